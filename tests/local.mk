@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# A unit test is tests/unit/test_MODULE.c and one line here. It is linked with libweft.a and
+# cmocka (LDADD in Makefile.am).
+unit_tests =
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+else
+check-local:
+	@echo "cmocka was not found by configure: unit tests are left out"
+endif
