@@ -10,3 +10,10 @@ else
 check-local:
 	@echo "cmocka was not found by configure: unit tests are left out"
 endif
+
+# End-to-end tests: real buildkitd, real QEMU. PATTERN=... runs some of them.
+.PHONY: check-e2e
+check-e2e: all
+	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
+
+EXTRA_DIST += %D%/e2e
