@@ -1,2 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-libweft_a_SOURCES +=
+libweft_a_SOURCES += \
+	%D%/cleanup.h \
+	%D%/digest.c \
+	%D%/digest.h \
+	%D%/dirs.c \
+	%D%/dirs.h \
+	%D%/err.c \
+	%D%/err.h \
+	%D%/fs.c \
+	%D%/fs.h \
+	%D%/json.c \
+	%D%/json.h \
+	%D%/lock.c \
+	%D%/lock.h \
+	%D%/log.c \
+	%D%/log.h \
+	%D%/loop.c \
+	%D%/loop.h \
+	%D%/mem.c \
+	%D%/mem.h \
+	%D%/spawn.c \
+	%D%/spawn.h \
+	%D%/str.c \
+	%D%/str.h

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+char *weft_vfmt(const char *fmt, va_list ap)
+{
+    char *s = NULL;
+
+    if (vasprintf(&s, fmt, ap) < 0) {
+        abort();
+    }
+    return s;
+}
+
+char *weft_fmt(const char *fmt, ...)
+{
+    va_list ap;
+    char *s;
+
+    va_start(ap, fmt);
+    s = weft_vfmt(fmt, ap);
+    va_end(ap);
+    return s;
+}
+
+bool weft_str_eq(const char *a, const char *b)
+{
+    if (!a || !b) {
+        return a == b;
+    }
+    return strcmp(a, b) == 0;
+}
+
+bool weft_starts_with(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool weft_ends_with(const char *s, const char *suffix)
+{
+    size_t n = strlen(s);
+    size_t m = strlen(suffix);
+
+    return n >= m && strcmp(s + n - m, suffix) == 0;
+}
+
+/* Room for `extra` more bytes and the NUL. */
+static void buf_grow(struct weft_buf *b, size_t extra)
+{
+    size_t cap = b->cap ? b->cap : 64;
+
+    if (extra > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
+        abort();
+    }
+    while (cap < b->len + extra + 1) {
+        cap *= 2;
+    }
+    if (cap != b->cap) {
+        b->data = weft_xrealloc(b->data, cap, 1);
+        b->cap = cap;
+    }
+}
+
+void weft_buf_append(struct weft_buf *b, const void *data, size_t len)
+{
+    buf_grow(b, len);
+    if (len) {
+        memcpy(b->data + b->len, data, len);
+    }
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+void weft_buf_puts(struct weft_buf *b, const char *s)
+{
+    weft_buf_append(b, s, strlen(s));
+}
+
+void weft_buf_printf(struct weft_buf *b, const char *fmt, ...)
+{
+    weft_auto_free char *s = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    s = weft_vfmt(fmt, ap);
+    va_end(ap);
+    weft_buf_puts(b, s);
+}
+
+void weft_buf_clear(struct weft_buf *b)
+{
+    b->len = 0;
+    if (b->data) {
+        b->data[0] = '\0';
+    }
+}
+
+void weft_buf_consume(struct weft_buf *b, size_t n)
+{
+    if (n == 0) {
+        return;
+    }
+    memmove(b->data, b->data + n, b->len - n);
+    b->len -= n;
+    b->data[b->len] = '\0';
+}
+
+char *weft_buf_steal(struct weft_buf *b)
+{
+    char *s;
+
+    buf_grow(b, 0);
+    b->data[b->len] = '\0';
+    s = b->data;
+    *b = (struct weft_buf){0};
+    return s;
+}
+
+void weft_buf_finish(struct weft_buf *b)
+{
+    free(b->data);
+    *b = (struct weft_buf){0};
+}
+
+void weft_strv_take(struct weft_strv *s, char *item)
+{
+    s->v = weft_xrealloc(s->v, s->n + 2, sizeof(*s->v));
+    s->v[s->n++] = item;
+    s->v[s->n] = NULL;
+}
+
+void weft_strv_add(struct weft_strv *s, const char *item)
+{
+    weft_strv_take(s, weft_xstrdup(item));
+}
+
+void weft_strv_addf(struct weft_strv *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    weft_strv_take(s, weft_vfmt(fmt, ap));
+    va_end(ap);
+}
+
+void weft_strv_concat(struct weft_strv *s, const struct weft_strv *other)
+{
+    for (size_t i = 0; i < other->n; i++) {
+        weft_strv_add(s, other->v[i]);
+    }
+}
+
+bool weft_strv_has(const struct weft_strv *s, const char *item)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (strcmp(s->v[i], item) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+char *weft_strv_join(const struct weft_strv *s, const char *sep)
+{
+    struct weft_buf b = {0};
+
+    for (size_t i = 0; i < s->n; i++) {
+        if (i) {
+            weft_buf_puts(&b, sep);
+        }
+        weft_buf_puts(&b, s->v[i]);
+    }
+    return weft_buf_steal(&b);
+}
+
+void weft_strv_finish(struct weft_strv *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->v[i]);
+    }
+    free(s->v);
+    *s = (struct weft_strv){0};
+}
+
+void weft_split(const char *s, char sep, struct weft_strv *out)
+{
+    const char *end;
+
+    while ((end = strchr(s, sep))) {
+        weft_strv_take(out, weft_xstrndup(s, (size_t)(end - s)));
+        s = end + 1;
+    }
+    weft_strv_add(out, s);
+}
+
+/* One quoted field; p stands behind the opening quote. Gives the place behind the closing one, or NULL. */
+static const char *csv_quoted(const char *p, struct weft_buf *field)
+{
+    for (; *p; p++) {
+        if (*p != '"') {
+            weft_buf_append(field, p, 1);
+        } else if (p[1] == '"') {
+            weft_buf_append(field, p++, 1);
+        } else {
+            return p + 1;
+        }
+    }
+    return NULL;
+}
+
+int weft_csv_split(const char *s, struct weft_strv *out, struct weft_err **err)
+{
+    const char *p = s;
+
+    for (;;) {
+        weft_auto_buf field = {0};
+
+        if (*p == '"') {
+            p = csv_quoted(p + 1, &field);
+            if (!p || (*p && *p != ',')) {
+                return weft_fail(err, WEFT_E_USAGE, "unbalanced quote in \"%s\"", s);
+            }
+        } else {
+            size_t n = strcspn(p, ",\"");
+
+            if (p[n] == '"') {
+                return weft_fail(err, WEFT_E_USAGE, "bare quote in \"%s\": quote the whole field",
+                                 s);
+            }
+            weft_buf_append(&field, p, n);
+            p += n;
+        }
+        weft_strv_take(out, weft_buf_steal(&field));
+        if (!*p) {
+            return 0;
+        }
+        p++;
+    }
+}
+
+char *weft_csv_field(const char *s)
+{
+    struct weft_buf b = {0};
+
+    if (!*s || (!strpbrk(s, ",\"\r\n") && !isspace((unsigned char)*s))) {
+        return weft_xstrdup(s);
+    }
+    weft_buf_puts(&b, "\"");
+    for (; *s; s++) {
+        if (*s == '"') {
+            weft_buf_puts(&b, "\"");
+        }
+        weft_buf_append(&b, s, 1);
+    }
+    weft_buf_puts(&b, "\"");
+    return weft_buf_steal(&b);
+}
+
+/* Levenshtein's distance of two words of at most 63 characters; longer ones are never near. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(a);
+    size_t m = strlen(b);
+    size_t row[64];
+
+    if (n > 63 || m > 63) {
+        return SIZE_MAX;
+    }
+    for (size_t j = 0; j <= m; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+            size_t best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+
+            diagonal = row[j];
+            row[j] = replaced < best ? replaced : best;
+        }
+    }
+    return row[m];
+}
+
+const char *weft_nearest(const char *word, const char *const *candidates, size_t n)
+{
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t d = distance(word, candidates[i]);
+
+        if (d < best_distance) {
+            best_distance = d;
+            best = candidates[i];
+        }
+    }
+    return best && best_distance <= 1 + strlen(word) / 3 ? best : NULL;
+}
+
+/* The length of the well-formed UTF-8 sequence of a printable character at s, or 0. */
+static size_t utf8_length(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    unsigned long c = s[0];
+
+    if (n == 1) {
+        return s[0] >= 0x20 && s[0] != 0x7f;
+    }
+    if (s[0] < 0xc2 || s[0] > 0xf4) {
+        return 0;
+    }
+    c &= 0xffu >> (n + 1);
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        c = c << 6 | (s[i] & 0x3fu);
+    }
+    /* overlong forms, surrogates, C1 controls, what lies beyond Unicode, and the marks that reorder a line's text */
+    if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || (c >= 0xd800 && c < 0xe000) ||
+        c < 0xa0 || c > 0x10ffff || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)) {
+        return 0;
+    }
+    return n;
+}
+
+char *weft_printable(const char *s)
+{
+    struct weft_buf b = {0};
+
+    while (*s) {
+        size_t n = utf8_length((const unsigned char *)s);
+
+        if (n) {
+            weft_buf_append(&b, s, n);
+            s += n;
+        } else if (*s == '\t') {
+            weft_buf_puts(&b, " ");
+            s++;
+        } else {
+            weft_buf_printf(&b, "\\x%02x", (unsigned int)(unsigned char)*s++);
+        }
+    }
+    return weft_buf_steal(&b);
+}
+
+char *weft_human_size(double bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+    size_t i = 0;
+
+    while (bytes >= 999.5 && i + 1 < sizeof(units) / sizeof(units[0])) {
+        bytes /= 1000;
+        i++;
+    }
+    return weft_fmt(i && bytes < 99.95 ? "%.1f %s" : "%.0f %s", bytes, units[i]);
+}
+
+int weft_parse_long(const char *s, long min, long max, const char *what, long *out,
+                    struct weft_err **err)
+{
+    char *end;
+    long v;
+
+    errno = 0;
+    v = strtol(s, &end, 10);
+    if (errno || end == s || *end || isspace((unsigned char)*s) || v < min || v > max) {
+        return weft_fail(err, WEFT_E_USAGE, "%s: \"%s\" is not a whole number from %ld to %ld",
+                         what, s, min, max);
+    }
+    *out = v;
+    return 0;
+}
+
+int weft_parse_bool(const char *s, bool *out)
+{
+    static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
+    static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
+
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        if (strcmp(s, yes[i]) == 0 || strcmp(s, no[i]) == 0) {
+            *out = strcmp(s, yes[i]) == 0;
+            return 0;
+        }
+    }
+    return -1;
+}

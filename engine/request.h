@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the user of `weft build` asks for: the flags, parsed, checked and resolved against the file system, before
+ * anything is started. Everything wrong with a command line is found here (exit 2). Knows nothing of workers.
+ */
+#ifndef WEFT_ENGINE_REQUEST_H
+#define WEFT_ENGINE_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str.h"
+#include "platforms/platform.h"
+
+struct weft_err;
+
+enum weft_output_type { WEFT_OUTPUT_OCI, WEFT_OUTPUT_LOCAL, WEFT_OUTPUT_TAR };
+
+/** One -o/--output. */
+struct weft_output {
+    enum weft_output_type type;
+    char *dest;             /* absolute path, or "-": standard output (oci with tar=true, and tar) */
+    bool tar;               /* oci: one tar file (default), or with tar=false a layout directory */
+    struct weft_strv attrs; /* "key=value" that BuildKit's exporter gets: compression, rewrite-timestamp, ... */
+};
+
+enum weft_context_kind { WEFT_CONTEXT_DIR, WEFT_CONTEXT_OCI_LAYOUT };
+
+/** One --build-context. */
+struct weft_named_context {
+    char *name; /* normalised as buildx does */
+    enum weft_context_kind kind;
+    char *path;   /* absolute directory */
+    char *digest; /* oci-layout: of the image, looked up by tag where none was given; else NULL */
+};
+
+enum weft_workers_mode { WEFT_WORKERS_AUTO, WEFT_WORKERS_PLATFORM, WEFT_WORKERS_GROUP };
+
+enum weft_progress_mode {
+    WEFT_PROGRESS_AUTO,
+    WEFT_PROGRESS_TTY,
+    WEFT_PROGRESS_PLAIN,
+    WEFT_PROGRESS_RAWJSON,
+    WEFT_PROGRESS_QUIET,
+};
+
+/** Start from {0}; end with weft_request_finish. */
+struct weft_request {
+    char *context;    /* absolute directory */
+    char *dockerfile; /* absolute path of a regular file */
+    struct weft_platform *platforms; /* in the order given, each once; at least one */
+    size_t n_platforms;
+    struct weft_strv tags; /* full references: "docker.io/library/app:latest" */
+    char *target;          /* or NULL */
+    struct weft_strv build_args; /* "K=V"; a bare K was resolved from the environment, or dropped where it is unset */
+    struct weft_strv labels;     /* "K=V" */
+    struct weft_named_context *contexts;
+    size_t n_contexts;
+    bool no_cache;
+    bool pull;
+    struct weft_strv secrets; /* as buildctl takes them, paths absolute */
+    struct weft_strv ssh;     /* the same */
+    struct weft_strv allow;
+    char *network;            /* "default", "none", "host"; or NULL */
+    struct weft_strv attests; /* "provenance=mode=min": type, '=', attributes: becomes --opt attest:TYPE=ATTRS */
+    bool provenance_given;    /* --provenance (also false) or --attest type=provenance was on the command line */
+    struct weft_output *outputs;
+    size_t n_outputs;
+    char *metadata_file; /* absolute path, or NULL */
+    char *iidfile;       /* absolute path, or NULL */
+    enum weft_progress_mode progress;
+    bool quiet;
+    bool fail_fast;
+    long jobs; /* solves at once; 0: weft chooses */
+    bool pull_frontend;
+    enum weft_workers_mode workers;
+};
+
+void weft_request_finish(struct weft_request *r);
+
+#endif
