@@ -26,7 +26,6 @@ import (
 	"syscall"
 
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/filesync"
 )
 
 const (
@@ -143,7 +142,7 @@ func hold(ctx context.Context, cfg *config, out *json.Encoder) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Allow(filesync.NewFSSyncProvider(dirs))
+	s.Allow(&provider{dirs: dirs})
 	if err := out.Encode(idLine{ID: s.ID()}); err != nil {
 		return nil, err
 	}
