@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-libweft_a_SOURCES +=
+libweft_a_SOURCES += \
+	%D%/catalogue.c \
+	%D%/catalogue.h \
+	%D%/platform.c \
+	%D%/platform.h

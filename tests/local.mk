@@ -2,6 +2,7 @@
 # A unit test is tests/unit/test_MODULE.c and one line here. It is linked with libweft.a and
 # cmocka (LDADD in Makefile.am).
 unit_tests =
+unit_tests += %D%/unit/test_platform
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "platforms/catalogue.h"
+
+#include <elf.h>
+#include <string.h>
+
+/*
+ * The head of an ELF file. The mask lets through what the kernel itself does not look at: of
+ * EI_OSABI the two low bits (0 System V, 3 GNU/Linux), all of EI_ABIVERSION (programs of mips and
+ * loongarch carry others than 0). e_type may be ET_EXEC (2) or ET_DYN (3). The padding of e_ident
+ * has to be zero, as it is in every file: it is where a copy of QEMU can be marked so that no
+ * handler takes it.
+ *
+ * e_flags lie behind these bytes: the handlers of 32-bit mips take N32 programs too, which their
+ * QEMU does not run; no platform has any.
+ */
+#define HEAD(class, data, type_hi, type_lo, machine_hi, machine_lo)                                \
+    {                                                                                              \
+        ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, class, data, EV_CURRENT, ELFOSABI_SYSV, 0, 0, 0, 0, 0, \
+            0, 0, 0, type_hi, type_lo, machine_hi, machine_lo                                      \
+    }
+#define IDENT_MASK \
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+
+#define LITTLE(class, machine)                                                     \
+    .magic = HEAD(class, ELFDATA2LSB, ET_EXEC, 0, (machine)&0xff, (machine) >> 8), \
+    .mask = {IDENT_MASK, 0xfe, 0xff, 0xff, 0xff}
+#define BIG(class, machine)                                                        \
+    .magic = HEAD(class, ELFDATA2MSB, 0, ET_EXEC, (machine) >> 8, (machine)&0xff), \
+    .mask = {IDENT_MASK, 0xff, 0xfe, 0xff, 0xff}
+
+#ifndef EM_LOONGARCH
+#define EM_LOONGARCH 258
+#endif
+
+static const struct weft_machine x86_64 = {"x86_64", LITTLE(ELFCLASS64, EM_X86_64)};
+static const struct weft_machine i386 = {"i386", LITTLE(ELFCLASS32, EM_386)};
+static const struct weft_machine aarch64 = {"aarch64", LITTLE(ELFCLASS64, EM_AARCH64)};
+static const struct weft_machine arm = {"arm", LITTLE(ELFCLASS32, EM_ARM)};
+static const struct weft_machine riscv64 = {"riscv64", LITTLE(ELFCLASS64, EM_RISCV)};
+static const struct weft_machine ppc64le = {"ppc64le", LITTLE(ELFCLASS64, EM_PPC64)};
+static const struct weft_machine ppc64 = {"ppc64", BIG(ELFCLASS64, EM_PPC64)};
+static const struct weft_machine s390x = {"s390x", BIG(ELFCLASS64, EM_S390)};
+static const struct weft_machine mips64el = {"mips64el", LITTLE(ELFCLASS64, EM_MIPS)};
+static const struct weft_machine mips64 = {"mips64", BIG(ELFCLASS64, EM_MIPS)};
+static const struct weft_machine mipsel = {"mipsel", LITTLE(ELFCLASS32, EM_MIPS)};
+static const struct weft_machine mips = {"mips", BIG(ELFCLASS32, EM_MIPS)};
+static const struct weft_machine loongarch64 = {"loongarch64", LITTLE(ELFCLASS64, EM_LOONGARCH)};
+
+static const struct weft_machine *const machines[] = {
+    &x86_64, &i386,     &aarch64, &arm,    &riscv64, &ppc64le,     &ppc64,
+    &s390x,  &mips64el, &mips64,  &mipsel, &mips,    &loongarch64,
+};
+
+static const struct weft_platform_info platforms[] = {
+    {{"linux", "amd64", ""}, &x86_64, "amd64"},
+    {{"linux", "386", ""}, &i386, "i386"},
+    {{"linux", "arm64", ""}, &aarch64, "arm64"},
+    {{"linux", "arm", "v7"}, &arm, "armhf"},
+    {{"linux", "arm", "v6"}, &arm, NULL}, /* Debian's armel is v5TE, armhf is v7 */
+    {{"linux", "arm", "v5"}, &arm, "armel"},
+    {{"linux", "riscv64", ""}, &riscv64, "riscv64"},
+    {{"linux", "ppc64le", ""}, &ppc64le, "ppc64el"},
+    {{"linux", "s390x", ""}, &s390x, "s390x"},
+    {{"linux", "mips64le", ""}, &mips64el, "mips64el"},
+    {{"linux", "loong64", ""}, &loongarch64, "loong64"},
+    {{"linux", "ppc64", ""}, &ppc64, "ppc64"},
+    {{"linux", "mips64", ""}, &mips64, NULL},
+    {{"linux", "mipsle", ""}, &mipsel, "mipsel"},
+    {{"linux", "mips", ""}, &mips, NULL},
+};
+
+const struct weft_platform_info *weft_catalogue_find(const struct weft_platform *p)
+{
+    for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
+        if (weft_platform_eq(&platforms[i].platform, p)) {
+            return &platforms[i];
+        }
+    }
+    return NULL;
+}
+
+const struct weft_platform_info *weft_catalogue(size_t *n)
+{
+    *n = sizeof(platforms) / sizeof(platforms[0]);
+    return platforms;
+}
+
+const struct weft_machine *const *weft_catalogue_machines(size_t *n)
+{
+    *n = sizeof(machines) / sizeof(machines[0]);
+    return machines;
+}
+
+bool weft_catalogue_maybe_native(const struct weft_platform *host, const struct weft_platform *p)
+{
+    if (weft_platform_eq(host, p)) {
+        return true;
+    }
+    if (strcmp(host->os, "linux") != 0 || strcmp(p->os, "linux") != 0) {
+        return false;
+    }
+    if (strcmp(host->arch, "amd64") == 0) {
+        return strcmp(p->arch, "386") == 0;
+    }
+    if (strcmp(p->arch, "arm") != 0) {
+        return false;
+    }
+    if (strcmp(host->arch, "arm64") == 0) {
+        return true;
+    }
+    /* "v5" < "v6" < "v7": a later one runs programs of those before. */
+    return strcmp(host->arch, "arm") == 0 && strcmp(p->variant, host->variant) < 0;
+}
+
+bool weft_machine_matches(const struct weft_machine *m, const unsigned char *head, size_t len)
+{
+    if (len < WEFT_ELF_HEAD_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < WEFT_ELF_HEAD_SIZE; i++) {
+        if ((head[i] ^ m->magic[i]) & m->mask[i]) {
+            return false;
+        }
+    }
+    return true;
+}
