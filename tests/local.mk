@@ -17,4 +17,4 @@ endif
 check-e2e: all
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
-EXTRA_DIST += %D%/e2e
+EXTRA_DIST += %D%/e2e %D%/lint.sh %D%/long
