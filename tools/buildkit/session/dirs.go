@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/tonistiigi/fsutil"
@@ -43,6 +44,22 @@ func openDirs(locals []local) (*dirSet, error) {
 		s.byName[l.name] = &servedDir{root: root}
 	}
 	return s, nil
+}
+
+// find returns the directory that a solve calls name, or nil. BuildKit keeps what it received of a
+// directory per name, and a solve that gives SLOT:ID for the session's id asks for SLOT-NAME: it
+// gets the same directory, kept apart.
+func (s *dirSet) find(name string) *servedDir {
+	for {
+		if d, ok := s.byName[name]; ok {
+			return d
+		}
+		_, rest, ok := strings.Cut(name, "-")
+		if !ok {
+			return nil
+		}
+		name = rest
+	}
 }
 
 func (s *dirSet) counts() []localCounts {

@@ -97,6 +97,29 @@ func TestCountedConn(t *testing.T) {
 	}
 }
 
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openDirs([]local{{"context", dir}, {"my-context", dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]*servedDir{
+		"context":              s.byName["context"],
+		"arm64-context":        s.byName["context"],
+		"my-context":           s.byName["my-context"],
+		"arm64-my-context":     s.byName["my-context"],
+		"linux-arm-v7-context": s.byName["context"],
+		"contexts":             nil,
+		"context-":             nil,
+		"xcontext":             nil,
+		"":                     nil,
+	} {
+		if got := s.find(name); got != want {
+			t.Errorf("%q: got %p, want %p", name, got, want)
+		}
+	}
+}
+
 // worker is the part of buildkitd that a session meets.
 type worker struct {
 	control.UnimplementedControlServer

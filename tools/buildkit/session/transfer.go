@@ -50,8 +50,8 @@ func (t *transfer) fail(err error) {
 }
 
 func (t *transfer) LookupDir(name string) (fsutil.FS, bool) {
-	d, ok := t.dirs.byName[name]
-	if !ok {
+	d := t.dirs.find(name)
+	if d == nil {
 		return nil, false
 	}
 	fs, err := fsutil.NewFilterFS(&transferFS{FS: d.root, dir: d, transfer: t},
