@@ -82,6 +82,7 @@ for step; do
     build)
         packages=$(awk '$1 == "build" && $2 !~ /^(curl|unzip|git)$/ { print $2 }' \
             "$src_dir/tools/packages.txt")
+        in_root apt-get update -q
         # shellcheck disable=SC2086 # a list of words
         in_root apt-get install -q -y --no-install-recommends $packages libcmocka-dev xz-utils
         in_root sh -exc 'cd /src; autoreconf -fi; ./configure; make; make check; make install
