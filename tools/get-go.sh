@@ -90,7 +90,7 @@ for proxy in "${proxies[@]}"; do
     fi
 done
 if [[ $got == no ]]; then
-    say "no module proxy has golang.org/toolchain $version (GOPROXY=${GOPROXY:-}): install Go >= $wanted"
+    say "could not get golang.org/toolchain $version (GOPROXY=${GOPROXY:-}); or install Go >= $wanted"
     exit 3
 fi
 

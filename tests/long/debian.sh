@@ -49,6 +49,12 @@ fresh_root()
     proxy=$(apt-config dump Acquire::http::Proxy | sed -n 's/^[^"]*"\(.*\)";/\1/p')
     [[ -z $proxy ]] || apt_options+=("--aptopt=Acquire::http::Proxy \"$proxy\"")
     mmdebstrap --quiet --variant=minbase "${apt_options[@]}" "$suite" "$root" "$(debian_mirror)"
+    # The certificate authorities that the machine's owner added, for a network that has its own;
+    # the package ca-certificates takes them up when it is installed.
+    if [[ -d /usr/local/share/ca-certificates ]]; then
+        mkdir -p "$root/usr/local/share"
+        cp -R /usr/local/share/ca-certificates "$root/usr/local/share/"
+    fi
     mkdir "$root/src"
     git -c safe.directory='*' -C "$src_dir" ls-files -co --exclude-standard -z |
         (cd "$src_dir" && while IFS= read -r -d '' f; do
