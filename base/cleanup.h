@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scope cleanup for synchronous resources, and the two ways in which ownership leaves a function. Variables of these
- * kinds are initialised where they are declared. Objects that hold a loop handle never use scope cleanup (base/loop.h).
+ * Scope cleanup for synchronous resources, and the two ways in which ownership leaves a function.
+ * Variables of these kinds are initialised where they are declared. Objects that hold a loop handle
+ * never use scope cleanup (base/loop.h).
  */
 #ifndef WEFT_BASE_CLEANUP_H
 #define WEFT_BASE_CLEANUP_H
@@ -20,7 +21,8 @@ static inline void weft_cleanup_free(void *p)
     errno = saved;
 }
 
-/* close() is not retried on EINTR: on Linux the descriptor is gone already, and may belong to another thread by then. */
+/* close() is not retried on EINTR: on Linux the descriptor is gone already, and may belong to
+ * another thread by then. */
 static inline void weft_cleanup_fd(const int *fd)
 {
     int saved = errno;
@@ -57,11 +59,11 @@ static inline void weft_cleanup_dir(DIR **d)
 #define weft_auto_dir __attribute__((cleanup(weft_cleanup_dir))) DIR *
 
 /** The pointer in *p, which becomes NULL: ownership goes to the reader of the value. */
-#define weft_steal(p)                                                                              \
-    ({                                                                                             \
-        __typeof__(*(p)) weft_stolen_ = *(p);                                                      \
-        *(p) = NULL;                                                                               \
-        weft_stolen_;                                                                              \
+#define weft_steal(p)                         \
+    ({                                        \
+        __typeof__(*(p)) weft_stolen_ = *(p); \
+        *(p) = NULL;                          \
+        weft_stolen_;                         \
     })
 
 /** As weft_steal, for a file descriptor, which becomes -1. */

@@ -15,7 +15,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { CHUNK_BYTES = 1 << 18 };
+enum {
+    CHUNK_BYTES = 1 << 18
+};
 
 struct weft_hash {
     EVP_MD_CTX *ctx;

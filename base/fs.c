@@ -269,11 +269,13 @@ int weft_copy_fd(int in_fd, int out_fd, const char *name, struct weft_err **err)
     weft_auto_free char *chunk = NULL;
     ssize_t n;
 
-    /* in the kernel where both ends allow it; a fall-through to the loop below is always right, nothing was moved yet */
+    /* in the kernel where both ends allow it; a fall-through to the loop below is always right,
+     * nothing was moved yet */
     while ((n = copy_file_range(in_fd, NULL, out_fd, NULL, 1u << 30, 0)) > 0) {
     }
     if (n == 0) {
-        /* the kernel says 0 for files of /proc and the like whatever they hold: the loop finds the true end */
+        /* the kernel says 0 for files of /proc and the like whatever they hold: the loop finds the
+         * true end */
     } else if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP &&
                errno != EBADF && errno != EPERM && errno != EINTR) {
         return weft_fail_sys(err, errno, "copy %s", name);

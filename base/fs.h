@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files: reading and writing whole ones, trees, and putting a file in its place without a copy. Every descriptor is
- * born close-on-exec. Paths are NUL-terminated; errors name the path.
+ * Files: reading and writing whole ones, trees, and putting a file in its place without a copy.
+ * Every descriptor is born close-on-exec. Paths are NUL-terminated; errors name the path.
  */
 #ifndef WEFT_BASE_FS_H
 #define WEFT_BASE_FS_H
@@ -25,51 +25,62 @@ char *weft_path_dir(const char *path);
 /** The part behind the last slash. Borrowed. */
 const char *weft_path_base(const char *path);
 
-/** `path` made absolute against the working directory, symbolic links untouched. NULL on failure. Caller frees. */
+/** `path` made absolute against the working directory, symbolic links untouched. NULL on failure.
+ * Caller frees. */
 char *weft_path_abs(const char *path, struct weft_err **err);
 
-/** Make a directory and what it lies in. Those that exist are fine. `mode` goes to the last one, 0755 to the others. */
+/** Make a directory and what it lies in. Those that exist are fine. `mode` goes to the last one,
+ * 0755 to the others. */
 int weft_mkdirs(const char *path, mode_t mode, struct weft_err **err);
 
-/** A directory that only its owner may enter: made with 0700, or checked to be ours and to have no group or other bits. */
+/** A directory that only its owner may enter: made with 0700, or checked to be ours and to have no
+ * group or other bits. */
 int weft_private_dir(const char *path, struct weft_err **err);
 
 /**
- * Read a whole file of at most `limit` bytes. *data is NUL-terminated behind its *len bytes (len may be NULL).
- * Errors: WEFT_E_IO (sys: errno), WEFT_E_FORMAT when larger. Caller frees *data.
+ * Read a whole file of at most `limit` bytes. *data is NUL-terminated behind its *len bytes (len
+ * may be NULL). Errors: WEFT_E_IO (sys: errno), WEFT_E_FORMAT when larger. Caller frees *data.
  */
 int weft_read_file(const char *path, size_t limit, char **data, size_t *len, struct weft_err **err);
 
 /** Write all of it to fd, whatever the number of write() calls. `name` is for the error. */
 int weft_write_all(int fd, const void *data, size_t len, const char *name, struct weft_err **err);
 
-/** Write a file so that `path` holds either its old or its new content at any time (temporary file, rename). */
+/** Write a file so that `path` holds either its old or its new content at any time (temporary file,
+ * rename). */
 int weft_write_file(const char *path, const void *data, size_t len, mode_t mode,
                     struct weft_err **err);
 
 /**
- * Remove a tree (or a file); what does not exist is fine. Follows no symbolic link and stays on one file system.
- * Directories without write permission are opened up first.
+ * Remove a tree (or a file); what does not exist is fine. Follows no symbolic link and stays on one
+ * file system. Directories without write permission are opened up first.
  */
 int weft_rmtree(const char *path, struct weft_err **err);
 
-/** Make an empty directory of an unused name ".PREFIX-XXXXXX" in `dir`. Returns its path (caller frees) or NULL. */
+/** Make an empty directory of an unused name ".PREFIX-XXXXXX" in `dir`. Returns its path (caller
+ * frees) or NULL. */
 char *weft_temp_dir(const char *dir, const char *prefix, struct weft_err **err);
 
 /** How weft_place_file got a file to its place. */
-enum weft_placed { WEFT_PLACED_REFLINK = 1, WEFT_PLACED_LINK, WEFT_PLACED_COPY };
+enum weft_placed {
+    WEFT_PLACED_REFLINK = 1,
+    WEFT_PLACED_LINK,
+    WEFT_PLACED_COPY
+};
 
 /**
- * Make `dst` (which must not exist; EEXIST counts as WEFT_E_IO with sys EEXIST) hold what `src` holds, the cheapest
- * way that works: a reflink, a hard link, a copy. `size_bytes`: the size that src must have.
- * Returns one of enum weft_placed, or -1. Errors: WEFT_E_IO; WEFT_E_DIGEST when the size differs. Thread: any.
+ * Make `dst` (which must not exist; EEXIST counts as WEFT_E_IO with sys EEXIST) hold what `src`
+ * holds, the cheapest way that works: a reflink, a hard link, a copy. `size_bytes`: the size that
+ * src must have. Returns one of enum weft_placed, or -1. Errors: WEFT_E_IO; WEFT_E_DIGEST when the
+ * size differs. Thread: any.
  */
 int weft_place_file(const char *src, const char *dst, uint64_t size_bytes, struct weft_err **err);
 
 /** Copy all of in_fd from its present offset to out_fd. */
 int weft_copy_fd(int in_fd, int out_fd, const char *name, struct weft_err **err);
 
-/** The first executable `name` on $PATH, as a path that the caller frees; NULL where there is none (no error). */
+/** The first executable `name` on $PATH, as a path that the caller frees; NULL where there is none
+ * (no error). */
 char *weft_find_program(const char *name);
 
 #endif

@@ -13,7 +13,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { FILE_LIMIT_BYTES = 16 << 20 };
+enum {
+    FILE_LIMIT_BYTES = 16 << 20
+};
 
 static json_t *in(struct weft_json *j)
 {
@@ -28,7 +30,8 @@ static const json_t *cin(const struct weft_json *j)
 static struct weft_json *out(json_t *j)
 {
     if (!j) {
-        abort(); /* jansson gives NULL only when memory is out, after the checks that callers make */
+        abort(); /* jansson gives NULL only when memory is out, after the checks that callers make
+                  */
     }
     return (struct weft_json *)j;
 }
@@ -168,7 +171,8 @@ struct weft_json *weft_json_array(void)
     return out(json_array());
 }
 
-/* Bytes that are no UTF-8 (a path may hold any) replaced, since jansson refuses the whole string. */
+/* Bytes that are no UTF-8 (a path may hold any) replaced, since jansson refuses the whole string.
+ */
 static char *utf8_repaired(const char *s)
 {
     struct weft_buf b = {0};

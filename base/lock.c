@@ -10,7 +10,9 @@
 
 #include "base/err.h"
 
-enum { RETRY_MS = 5 };
+enum {
+    RETRY_MS = 5
+};
 
 int weft_lock_open(const char *path, struct weft_err **err)
 {

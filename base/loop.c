@@ -37,7 +37,8 @@ struct weft_loop *weft_loop_create(struct weft_err **err)
     struct weft_loop *loop = weft_xcalloc(1, sizeof(*loop));
     int rc;
 
-    /* one thread per worker that starts, all at once; libuv reads this when the pool is first used */
+    /* one thread per worker that starts, all at once; libuv reads this when the pool is first used
+     */
     setenv("UV_THREADPOOL_SIZE", "16", 0);
     rc = uv_loop_init(&loop->uv);
     if (rc < 0) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event loop: timers, signals, and blocking work in a thread pool. With spawn.c the only place that knows libuv.
- * Everything here is called on the loop's thread, but for the work functions themselves. Objects that live in the loop
- * are destroyed asynchronously: "stop" ends them at once for the caller, their memory goes in the loop's next turn.
+ * The event loop: timers, signals, and blocking work in a thread pool. With spawn.c the only place
+ * that knows libuv. Everything here is called on the loop's thread, but for the work functions
+ * themselves. Objects that live in the loop are destroyed asynchronously: "stop" ends them at once
+ * for the caller, their memory goes in the loop's next turn.
  */
 #ifndef WEFT_BASE_LOOP_H
 #define WEFT_BASE_LOOP_H
@@ -21,7 +22,8 @@ void weft_loop_run(struct weft_loop *loop);
 /** Make weft_loop_run return after the callback that runs now. */
 void weft_loop_stop(struct weft_loop *loop);
 
-/** Close what is still in the loop (timers, signals, children's handles; no child is killed) and free it. NULL is fine. */
+/** Close what is still in the loop (timers, signals, children's handles; no child is killed) and
+ * free it. NULL is fine. */
 void weft_loop_destroy(struct weft_loop *loop);
 
 /** Milliseconds of a monotonic clock, as of now (not of the loop's turn). Thread: any. */
@@ -29,7 +31,8 @@ uint64_t weft_now_ms(void);
 
 typedef void weft_callback_fn(void *data);
 
-/** Call fn after first_ms, then every repeat_ms (0: once). A timer keeps the loop alive unless it is `weak`. */
+/** Call fn after first_ms, then every repeat_ms (0: once). A timer keeps the loop alive unless it
+ * is `weak`. */
 struct weft_timer;
 struct weft_timer *weft_timer_start(struct weft_loop *loop, uint64_t first_ms, uint64_t repeat_ms,
                                     int weak, weft_callback_fn *fn, void *data);
@@ -41,7 +44,8 @@ struct weft_signal *weft_signal_watch(struct weft_loop *loop, int signum, weft_c
                                       void *data);
 void weft_signal_stop(struct weft_signal *s); /* NULL is fine */
 
-/** Run work(data) in a thread of the pool, then done(data) on the loop's thread. Keeps the loop alive until then. */
+/** Run work(data) in a thread of the pool, then done(data) on the loop's thread. Keeps the loop
+ * alive until then. */
 void weft_work(struct weft_loop *loop, weft_callback_fn *work, weft_callback_fn *done, void *data);
 
 /** For spawn.c: the libuv loop (a uv_loop_t). */

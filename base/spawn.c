@@ -25,7 +25,8 @@ extern char **environ;
 enum {
     LINE_LIMIT_BYTES = 8 << 20,
     CAPTURE_LIMIT_BYTES = 1 << 20,
-    DRAIN_MS = 1000, /* how long a pipe may stay open behind a child that is gone: a grandchild may hold it */
+    DRAIN_MS = 1000, /* how long a pipe may stay open behind a child that is gone: a grandchild may
+                        hold it */
 };
 
 struct stream {
@@ -53,7 +54,8 @@ struct weft_child {
     void *data;
 };
 
-/* What the child of fork() needs, all prepared before: after fork only async-signal-safe calls are allowed. */
+/* What the child of fork() needs, all prepared before: after fork only async-signal-safe calls are
+ * allowed. */
 struct exec_plan {
     const char *file;
     char *const *argv;
@@ -61,7 +63,8 @@ struct exec_plan {
     int in;
     int out;
     int err;
-    int report; /* errno goes here when exec fails; close-on-exec tells the parent that it did not */
+    int report; /* errno goes here when exec fails; close-on-exec tells the parent that it did not
+                 */
     pid_t parent;
     int own_group;
 };
@@ -91,7 +94,8 @@ static void exec_child(const struct exec_plan *p)
     _exit(127);
 }
 
-/* Our environment with the settings of `over` put over it. The vector is the caller's, the strings are borrowed. */
+/* Our environment with the settings of `over` put over it. The vector is the caller's, the strings
+ * are borrowed. */
 static char **merged_env(const char *const *over)
 {
     size_t n = 0;
@@ -118,7 +122,8 @@ static char **merged_env(const char *const *over)
         }
     }
     for (size_t j = 0; j < m; j++) {
-        env[used++] = (char *)(uintptr_t)over[j]; /* execve takes char *, and writes to none of them */
+        env[used++] =
+            (char *)(uintptr_t)over[j]; /* execve takes char *, and writes to none of them */
     }
     return env;
 }
@@ -313,7 +318,8 @@ static void open_stream(struct weft_child *c, struct stream *s, int fd, weft_chi
 
 static int open_pidfd(pid_t pid)
 {
-    return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself; glibc has no wrapper before 2.36 */
+    return (int)syscall(SYS_pidfd_open, pid,
+                        0); /* close-on-exec by itself; glibc has no wrapper before 2.36 */
 }
 
 /* The two ends of a new pipe, close-on-exec. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Children: the one place that starts programs from the event loop. Not uv_spawn, which cannot tie a child's life to
- * ours: a child that weft starts here gets SIGKILL from the kernel when weft dies, however it dies (PR_SET_PDEATHSIG).
- * Each child is in a process group of its own, so that Ctrl-C in a terminal reaches weft alone, which then decides.
+ * Children: the one place that starts programs from the event loop. Not uv_spawn, which cannot tie
+ * a child's life to ours: a child that weft starts here gets SIGKILL from the kernel when weft
+ * dies, however it dies (PR_SET_PDEATHSIG). Each child is in a process group of its own, so that
+ * Ctrl-C in a terminal reaches weft alone, which then decides.
  */
 #ifndef WEFT_BASE_SPAWN_H
 #define WEFT_BASE_SPAWN_H
@@ -14,27 +15,31 @@ struct weft_err;
 struct weft_loop;
 struct weft_child;
 
-/** A line (without its newline; NUL-terminated; len counts embedded NULs) or the unfinished rest at the end. A line of
- *  over 8 MiB comes in pieces of that size. */
+/** A line (without its newline; NUL-terminated; len counts embedded NULs) or the unfinished rest at
+ * the end. A line of over 8 MiB comes in pieces of that size. */
 typedef void weft_child_line_fn(char *line, size_t len, void *data);
 
-/** The child is gone and its pipes are read to the end. code: its exit code, or 128 + the signal that ended it.
- *  The weft_child is freed when this returns. */
+/** The child is gone and its pipes are read to the end. code: its exit code, or 128 + the signal
+ * that ended it. The weft_child is freed when this returns. */
 typedef void weft_child_exit_fn(int code, void *data);
 
 struct weft_child_opts {
-    const char *file;        /* path of the program; no search on PATH */
-    char *const *argv;       /* NULL-terminated */
-    const char *const *env;  /* "K=V" settings put over our own environment, NULL-terminated; may be NULL */
+    const char *file;  /* path of the program; no search on PATH */
+    char *const *argv; /* NULL-terminated */
+    const char *const
+        *env; /* "K=V" settings put over our own environment, NULL-terminated; may be NULL */
     weft_child_line_fn *on_stdout; /* NULL: see stdout_fd */
     weft_child_line_fn *on_stderr; /* NULL: /dev/null */
-    int stdout_fd;           /* without on_stdout: becomes the child's stdout (not closed here); -1: /dev/null */
-    int stdin_pipe;          /* 1: the child's stdin is a pipe that stays open until weft_child_close_stdin; 0: /dev/null */
+    int stdout_fd; /* without on_stdout: becomes the child's stdout (not closed here); -1: /dev/null
+                    */
+    int stdin_pipe; /* 1: the child's stdin is a pipe that stays open until weft_child_close_stdin;
+                       0: /dev/null */
     weft_child_exit_fn *on_exit; /* mandatory */
     void *data;
 };
 
-/** Start a program. Returns NULL with WEFT_E_CHILD when it cannot be executed; then no callback is called. */
+/** Start a program. Returns NULL with WEFT_E_CHILD when it cannot be executed; then no callback is
+ * called. */
 struct weft_child *weft_child_spawn(struct weft_loop *loop, const struct weft_child_opts *opts,
                                     struct weft_err **err);
 
@@ -43,12 +48,14 @@ pid_t weft_child_pid(const struct weft_child *c);
 /** Send a signal to the child's whole process group; nothing when it is gone already. */
 void weft_child_kill(struct weft_child *c, int signum);
 
-/** Close the write end of the child's stdin (EOF for it). Nothing when there is none or it is closed. */
+/** Close the write end of the child's stdin (EOF for it). Nothing when there is none or it is
+ * closed. */
 void weft_child_close_stdin(struct weft_child *c);
 
 /**
- * Run a short-lived program to its end, without a loop, stdin /dev/null, and give what it wrote to stdout (and stderr,
- * when `both`), at most 1 MiB. Blocks; Thread: any. Returns its exit code (128 + signal), or -1 (WEFT_E_CHILD). Caller frees *text.
+ * Run a short-lived program to its end, without a loop, stdin /dev/null, and give what it wrote to
+ * stdout (and stderr, when `both`), at most 1 MiB. Blocks; Thread: any. Returns its exit code (128
+ * + signal), or -1 (WEFT_E_CHILD). Caller frees *text.
  */
 int weft_run_capture(const char *file, char *const *argv, int both, char **text,
                      struct weft_err **err);

@@ -205,7 +205,8 @@ void weft_split(const char *s, char sep, struct weft_strv *out)
     weft_strv_add(out, s);
 }
 
-/* One quoted field; p stands behind the opening quote. Gives the place behind the closing one, or NULL. */
+/* One quoted field; p stands behind the opening quote. Gives the place behind the closing one, or
+ * NULL. */
 static const char *csv_quoted(const char *p, struct weft_buf *field)
 {
     for (; *p; p++) {
@@ -331,7 +332,8 @@ static size_t utf8_length(const unsigned char *s)
         }
         c = c << 6 | (s[i] & 0x3fu);
     }
-    /* overlong forms, surrogates, C1 controls, what lies beyond Unicode, and the marks that reorder a line's text */
+    /* overlong forms, surrogates, C1 controls, what lies beyond Unicode, and the marks that reorder
+     * a line's text */
     if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || (c >= 0xd800 && c < 0xe000) ||
         c < 0xa0 || c > 0x10ffff || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)) {
         return 0;

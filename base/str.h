@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strings: formatting, a growing buffer, a NULL-terminated vector, the CSV of buildx's flags, and the nearest word for
- * "did you mean". Knows no I/O. Everything here aborts when memory is out; sizes from input are checked by callers.
+ * Strings: formatting, a growing buffer, a NULL-terminated vector, the CSV of buildx's flags, and
+ * the nearest word for "did you mean". Knows no I/O. Everything here aborts when memory is out;
+ * sizes from input are checked by callers.
  */
 #ifndef WEFT_BASE_STR_H
 #define WEFT_BASE_STR_H
@@ -20,7 +21,8 @@ bool weft_str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool weft_starts_with(const char *s, const char *prefix);
 bool weft_ends_with(const char *s, const char *suffix);
 
-/** A byte buffer; `data` is NUL-terminated whenever it is not NULL. Start from {0}, end with weft_buf_finish. */
+/** A byte buffer; `data` is NUL-terminated whenever it is not NULL. Start from {0}, end with
+ * weft_buf_finish. */
 struct weft_buf {
     char *data;
     size_t len;
@@ -29,21 +31,24 @@ struct weft_buf {
 
 void weft_buf_append(struct weft_buf *b, const void *data, size_t len);
 void weft_buf_puts(struct weft_buf *b, const char *s);
-void weft_buf_printf(struct weft_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void weft_buf_clear(struct weft_buf *b);              /* len = 0, memory kept */
-void weft_buf_consume(struct weft_buf *b, size_t n);  /* drop the first n bytes, n <= len */
-char *weft_buf_steal(struct weft_buf *b);             /* never NULL; the buffer is empty after; caller frees */
+void weft_buf_printf(struct weft_buf *b, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void weft_buf_clear(struct weft_buf *b);             /* len = 0, memory kept */
+void weft_buf_consume(struct weft_buf *b, size_t n); /* drop the first n bytes, n <= len */
+char *weft_buf_steal(struct weft_buf *b); /* never NULL; the buffer is empty after; caller frees */
 void weft_buf_finish(struct weft_buf *b);
 #define weft_auto_buf __attribute__((cleanup(weft_buf_finish))) struct weft_buf
 
-/** A vector of owned strings; `v` is NULL-terminated whenever it is not NULL (fit for execv). Start from {0}. */
+/** A vector of owned strings; `v` is NULL-terminated whenever it is not NULL (fit for execv). Start
+ * from {0}. */
 struct weft_strv {
     char **v;
     size_t n;
 };
 
 void weft_strv_add(struct weft_strv *s, const char *item);
-void weft_strv_addf(struct weft_strv *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void weft_strv_addf(struct weft_strv *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 void weft_strv_take(struct weft_strv *s, char *item); /* the vector owns item from now on */
 void weft_strv_concat(struct weft_strv *s, const struct weft_strv *other); /* copies */
 bool weft_strv_has(const struct weft_strv *s, const char *item);
@@ -51,25 +56,27 @@ char *weft_strv_join(const struct weft_strv *s, const char *sep); /* caller free
 void weft_strv_finish(struct weft_strv *s);
 #define weft_auto_strv __attribute__((cleanup(weft_strv_finish))) struct weft_strv
 
-/** Append the parts of s between the characters `sep`; empty parts are kept; an empty s gives one empty part. */
+/** Append the parts of s between the characters `sep`; empty parts are kept; an empty s gives one
+ * empty part. */
 void weft_split(const char *s, char sep, struct weft_strv *out);
 
 /**
- * Append the fields of one CSV record (RFC 4180, as Go's encoding/csv reads the flags of buildx: a field may be quoted
- * as a whole, a doubled quote stands for one).
- * Errors: WEFT_E_USAGE for a bare or unclosed quote.
+ * Append the fields of one CSV record (RFC 4180, as Go's encoding/csv reads the flags of buildx: a
+ * field may be quoted as a whole, a doubled quote stands for one). Errors: WEFT_E_USAGE for a bare
+ * or unclosed quote.
  */
 int weft_csv_split(const char *s, struct weft_strv *out, struct weft_err **err);
 
 /** s as one CSV field: quoted where it has to be. Caller frees. */
 char *weft_csv_field(const char *s);
 
-/** The candidate nearest to `word` by edit distance, or NULL when none is near enough to be meant. Borrowed. */
+/** The candidate nearest to `word` by edit distance, or NULL when none is near enough to be meant.
+ * Borrowed. */
 const char *weft_nearest(const char *word, const char *const *candidates, size_t n);
 
 /**
- * s made safe for a terminal and for one line: control characters, escape sequences and invalid UTF-8 become \xHH.
- * For every string that weft did not write. Caller frees.
+ * s made safe for a terminal and for one line: control characters, escape sequences and invalid
+ * UTF-8 become \xHH. For every string that weft did not write. Caller frees.
  */
 char *weft_printable(const char *s);
 
@@ -80,7 +87,8 @@ char *weft_human_size(double bytes);
 int weft_parse_long(const char *s, long min, long max, const char *what, long *out,
                     struct weft_err **err);
 
-/** Go's strconv.ParseBool: 1 t T TRUE true True, 0 f F FALSE false False. Returns 0, or -1 if it is neither. */
+/** Go's strconv.ParseBool: 1 t T TRUE true True, 0 f F FALSE false False. Returns 0, or -1 if it is
+ * neither. */
 int weft_parse_bool(const char *s, bool *out);
 
 #endif
