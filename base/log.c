@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -12,6 +13,7 @@
 static enum weft_log_level max_level = WEFT_LOG_INFO;
 static weft_log_sink_fn *the_sink;
 static void *the_sink_data;
+static pthread_t the_sink_thread;
 
 void weft_log_set_level(enum weft_log_level level)
 {
@@ -27,6 +29,7 @@ void weft_log_set_sink(weft_log_sink_fn *sink, void *data)
 {
     the_sink = sink;
     the_sink_data = data;
+    the_sink_thread = pthread_self();
 }
 
 void weft_log(enum weft_log_level level, const char *fmt, ...)
@@ -43,7 +46,7 @@ void weft_log(enum weft_log_level level, const char *fmt, ...)
     text = weft_vfmt(fmt, ap);
     va_end(ap);
     line = weft_fmt("weft: %s%s", names[level], text);
-    if (the_sink) {
+    if (the_sink && pthread_equal(the_sink_thread, pthread_self())) {
         the_sink(level, line, the_sink_data);
     } else {
         fprintf(stderr, "%s\n", line); /* one call: lines of several threads do not mix */

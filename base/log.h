@@ -22,7 +22,8 @@ enum weft_log_level weft_log_level(void);
 typedef void weft_log_sink_fn(enum weft_log_level level, const char *line, void *data);
 void weft_log_set_sink(weft_log_sink_fn *sink, void *data);
 
-/** Log one line. Thread: any, as long as no sink is set; with a sink, the loop thread. */
+/** Log one line. Thread: any; lines of other threads than the one that set the sink go to stderr.
+ */
 void weft_log(enum weft_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
