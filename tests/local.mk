@@ -3,6 +3,9 @@
 # cmocka (LDADD in Makefile.am).
 unit_tests =
 unit_tests += %D%/unit/test_platform
+unit_tests += %D%/unit/test_plan
+unit_tests += %D%/unit/test_solve
+unit_tests += %D%/unit/test_solve_error
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)

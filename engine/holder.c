@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/holder.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "engine/request.h"
+
+struct weft_holder {
+    struct weft_child *child;
+    weft_holder_ready_fn *ready;
+    weft_holder_exit_fn *exit;
+    void *data;
+    int announced;
+    int64_t sent_bytes;
+    char *error;
+};
+
+char *weft_holder_local_name(const char *context_name)
+{
+    return weft_fmt("named:%s", context_name);
+}
+
+void weft_holder_locals(const struct weft_request *r, struct weft_strv *out)
+{
+    weft_auto_free char *dockerfile_dir = weft_path_dir(r->dockerfile);
+
+    weft_strv_addf(out, "context=%s", r->context);
+    weft_strv_addf(out, "dockerfile=%s", dockerfile_dir);
+    for (size_t i = 0; i < r->n_contexts; i++) {
+        if (r->contexts[i].kind == WEFT_CONTEXT_DIR) {
+            weft_auto_free char *name = weft_holder_local_name(r->contexts[i].name);
+
+            weft_strv_addf(out, "%s=%s", name, r->contexts[i].path);
+        }
+    }
+}
+
+char *weft_holder_shared_key(const struct weft_request *r)
+{
+    weft_auto_strv locals = {0};
+    weft_auto_free char *all = NULL;
+    char digest[WEFT_DIGEST_SIZE];
+
+    weft_holder_locals(r, &locals);
+    all = weft_strv_join(&locals, "\n");
+    weft_digest_bytes(all, strlen(all), digest);
+    return weft_fmt("weft-%.32s", weft_digest_hex(digest));
+}
+
+static void on_stdout(char *line, size_t len, void *data)
+{
+    struct weft_holder *h = data;
+    weft_auto_json j = weft_json_parse(line, len, NULL);
+    const char *id = weft_json_str(j, "id");
+    const char *error = weft_json_str(j, "error");
+
+    if (id && !h->announced) {
+        h->announced = 1;
+        h->ready(id, h->data);
+    }
+    if (error && !h->error) {
+        h->error = weft_xstrdup(error);
+    }
+    h->sent_bytes = weft_json_int(j, "sent_bytes", h->sent_bytes);
+}
+
+static void on_stderr(char *line, size_t len, void *data)
+{
+    weft_auto_free char *text = weft_printable(line);
+
+    (void)len;
+    (void)data;
+    weft_debug("weft-session: %s", text);
+}
+
+static void on_exit_(int code, void *data)
+{
+    struct weft_holder *h = data;
+
+    if (code != 0 && !h->error) {
+        h->error = weft_fmt("weft-session ended with exit code %d", code);
+    }
+    h->exit(h->sent_bytes, h->error, h->data);
+    free(h->error);
+    free(h);
+}
+
+struct weft_holder *weft_holder_start(struct weft_loop *loop, const char *program,
+                                      const char *address, const struct weft_request *r,
+                                      weft_holder_ready_fn *ready, weft_holder_exit_fn *exit,
+                                      void *data, struct weft_err **err)
+{
+    weft_auto_free char *key = weft_holder_shared_key(r);
+    weft_auto_strv locals = {0};
+    weft_auto_strv argv = {0};
+    struct weft_holder *h = weft_xcalloc(1, sizeof(*h));
+
+    h->ready = ready;
+    h->exit = exit;
+    h->data = data;
+    h->sent_bytes = -1;
+    weft_strv_add(&argv, "weft-session");
+    weft_strv_addf(&argv, "--addr=%s", address);
+    weft_strv_addf(&argv, "--shared-key=%s", key);
+    weft_holder_locals(r, &locals);
+    for (size_t i = 0; i < locals.n; i++) {
+        weft_strv_addf(&argv, "--local=%s", locals.v[i]);
+    }
+    h->child = weft_child_spawn(loop,
+                                &(struct weft_child_opts){.file = program,
+                                                          .argv = argv.v,
+                                                          .on_stdout = on_stdout,
+                                                          .on_stderr = on_stderr,
+                                                          .stdin_pipe = 1,
+                                                          .on_exit = on_exit_,
+                                                          .data = h},
+                                err);
+    if (!h->child) {
+        free(h);
+        return NULL;
+    }
+    return h;
+}
+
+void weft_holder_stop(struct weft_holder *h)
+{
+    weft_child_close_stdin(h->child);
+}
+
+void weft_holder_kill(struct weft_holder *h)
+{
+    weft_child_kill(h->child, SIGKILL);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/solve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "engine/holder.h"
+#include "engine/request.h"
+
+static void opt(struct weft_strv *argv, const char *key, const char *value)
+{
+    weft_strv_add(argv, "--opt");
+    weft_strv_addf(argv, "%s=%s", key, value);
+}
+
+static void each(struct weft_strv *argv, const char *flag, const struct weft_strv *values)
+{
+    for (size_t i = 0; i < values->n; i++) {
+        weft_strv_add(argv, flag);
+        weft_strv_add(argv, values->v[i]);
+    }
+}
+
+static void each_opt(struct weft_strv *argv, const char *prefix, const struct weft_strv *values)
+{
+    for (size_t i = 0; i < values->n; i++) {
+        weft_strv_add(argv, "--opt");
+        weft_strv_addf(argv, "%s%s", prefix, values->v[i]);
+    }
+}
+
+/*
+ * The directories come from the holder's session: buildkitd looks for the one whose id it is told
+ * (frontend/dockerui/config.go, "local-sessionid:").
+ */
+static void add_contexts(const struct weft_solve *s, struct weft_strv *argv)
+{
+    const struct weft_request *r = s->request;
+
+    opt(argv, "local-sessionid:context", s->session_id);
+    opt(argv, "local-sessionid:dockerfile", s->session_id);
+    for (size_t i = 0; i < r->n_contexts; i++) {
+        const struct weft_named_context *c = &r->contexts[i];
+        weft_auto_free char *key = weft_fmt("context:%s", c->name);
+        weft_auto_free char *value = NULL;
+
+        if (c->kind == WEFT_CONTEXT_DIR) {
+            weft_auto_free char *local = weft_holder_local_name(c->name);
+            weft_auto_free char *session_key = weft_fmt("local-sessionid:%s", local);
+
+            value = weft_fmt("local:%s", local);
+            opt(argv, session_key, s->session_id);
+        } else {
+            /* the id of the store is part of a reference: letters and digits only, the same in
+             * every build */
+            char id[WEFT_DIGEST_SIZE];
+
+            weft_digest_bytes(c->path, strlen(c->path), id);
+            value = weft_fmt("oci-layout://%.16s@%s", weft_digest_hex(id), c->digest);
+            weft_strv_add(argv, "--oci-layout");
+            weft_strv_addf(argv, "%.16s=%s", weft_digest_hex(id), c->path);
+        }
+        opt(argv, key, value);
+    }
+    if (r->n_contexts > 0) {
+        /* an old `# syntax` frontend that knows no named contexts then says so */
+        opt(argv, "frontend.caps", "moby.buildkit.frontend.contexts+forward");
+    }
+}
+
+/* BUILDKIT_SYNTAX names a frontend as the directive does; where the built-in one stands in, it must
+ * not be forwarded. */
+static void add_build_args(const struct weft_solve *s, struct weft_strv *argv)
+{
+    for (size_t i = 0; i < s->request->build_args.n; i++) {
+        const char *arg = s->request->build_args.v[i];
+
+        if (s->builtin_syntax && weft_starts_with(arg, "BUILDKIT_SYNTAX=")) {
+            continue;
+        }
+        weft_strv_add(argv, "--opt");
+        weft_strv_addf(argv, "build-arg:%s", arg);
+    }
+    if (s->builtin_syntax) {
+        opt(argv, "cmdline", s->builtin_syntax);
+    }
+}
+
+void weft_solve_attests(const struct weft_request *r, struct weft_strv *out)
+{
+    if (!r->provenance_given && r->n_platforms > 1) {
+        weft_strv_add(out, "provenance=mode=min");
+    }
+    weft_strv_concat(out, &r->attests);
+}
+
+void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
+{
+    const struct weft_request *r = s->request;
+    weft_auto_strv attests = {0};
+    char platform[WEFT_PLATFORM_SIZE];
+
+    weft_strv_add(argv, "buildctl");
+    weft_strv_addf(argv, "--addr=%s", s->address);
+    weft_strv_add(argv, "build");
+    weft_strv_add(argv, "--progress=rawjson");
+    weft_strv_add(argv, "--frontend=dockerfile.v0");
+    opt(argv, "platform", weft_platform_format(s->platform, platform));
+    opt(argv, "filename", weft_path_base(r->dockerfile));
+    add_contexts(s, argv);
+    if (r->target) {
+        opt(argv, "target", r->target);
+    }
+    add_build_args(s, argv);
+    each_opt(argv, "label:", &r->labels);
+    if (s->index) {
+        opt(argv, "multi-platform", "true");
+    }
+    if (r->no_cache && !s->use_cache) {
+        weft_strv_add(argv, "--no-cache");
+    }
+    if (r->pull) {
+        opt(argv, "image-resolve-mode", "pull");
+    }
+    each(argv, "--secret", &r->secrets);
+    each(argv, "--ssh", &r->ssh);
+    if (r->network && strcmp(r->network, "default") != 0) {
+        opt(argv, "force-network-mode", r->network);
+    }
+    each(argv, "--allow", &r->allow);
+    if (r->network && strcmp(r->network, "host") == 0 &&
+        !weft_strv_has(&r->allow, "network.host")) {
+        weft_strv_add(argv, "--allow"); /* asked for by name: buildx takes that for consent too */
+        weft_strv_add(argv, "network.host");
+    }
+    weft_solve_attests(r, &attests);
+    each_opt(argv, "attest:", &attests);
+    for (size_t i = 0; i < s->n_outputs; i++) {
+        weft_strv_add(argv, "--output");
+        weft_strv_add(argv, s->outputs[i]);
+    }
+    weft_strv_add(argv, "--metadata-file");
+    weft_strv_add(argv, s->metadata_file);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One solve: the command line of the `buildctl build` that builds one platform on one worker. Pure:
+ * makes an argument vector and nothing else.
+ */
+#ifndef WEFT_ENGINE_SOLVE_H
+#define WEFT_ENGINE_SOLVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct weft_platform;
+struct weft_request;
+struct weft_strv;
+
+/** What differs from solve to solve. All borrowed. */
+struct weft_solve {
+    const struct weft_request *request;
+    const struct weft_platform *platform;
+    const char *address;        /* "unix:///..." of the worker */
+    const char *session_id;     /* of the holder */
+    const char *const *outputs; /* values of --output */
+    size_t n_outputs;
+    const char *metadata_file;  /* path that buildctl writes */
+    const char *builtin_syntax; /* the `# syntax` reference that the built-in frontend stands in
+                                   for; or NULL */
+    bool index;                 /* make an index even of one platform without attestations */
+    bool use_cache;             /* false: --no-cache of the request holds */
+};
+
+/**
+ * Append the arguments, buildctl's own name first.
+ */
+void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv);
+
+/**
+ * Append the attestations that the solves of a request ask for, as "TYPE=ATTRIBUTES". buildx's
+ * default, a minimal provenance, applies where the request says nothing and the result is an index;
+ * a single platform keeps its plain manifest, as buildx's OCI output does.
+ */
+void weft_solve_attests(const struct weft_request *r, struct weft_strv *out);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/solve.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "engine/request.h"
+
+/* The argument vector of a solve of `r`, joined by newlines so that a test can look for whole
+ * arguments. */
+static char *joined(const struct weft_request *r, const char *builtin, bool index, bool use_cache)
+{
+    const char *outputs[] = {"type=image,push=false"};
+    weft_auto_strv argv = {0};
+    char *text;
+
+    weft_solve_argv(&(struct weft_solve){.request = r,
+                                         .platform = &r->platforms[0],
+                                         .address = "unix:///run/w/s",
+                                         .session_id = "SESSION",
+                                         .outputs = outputs,
+                                         .n_outputs = 1,
+                                         .metadata_file = "/m.json",
+                                         .builtin_syntax = builtin,
+                                         .index = index,
+                                         .use_cache = use_cache},
+                    &argv);
+    weft_strv_add(&argv, "");
+    text = weft_strv_join(&argv, "\n");
+    return text;
+}
+
+static void assert_has(const char *text, const char *args)
+{
+    if (!strstr(text, args)) {
+        fail_msg("\"%s\" is missing in:\n%s", args, text);
+    }
+}
+
+static void assert_lacks(const char *text, const char *args)
+{
+    if (strstr(text, args)) {
+        fail_msg("\"%s\" stands in:\n%s", args, text);
+    }
+}
+
+/* A request for linux/arm64 and `n` - 1 more, with the fields that parsing always sets. */
+static struct weft_request request(struct weft_platform platforms[], size_t n)
+{
+    static char context[] = "/src";
+    static char dockerfile[] = "/src/sub/my.Dockerfile";
+
+    return (struct weft_request){
+        .context = context, .dockerfile = dockerfile, .platforms = platforms, .n_platforms = n};
+}
+
+static struct weft_platform two[] = {{"linux", "arm", "v7"}, {"linux", "amd64", ""}};
+
+static void test_least(void **state)
+{
+    struct weft_request r = request(two, 1);
+    char *text = joined(&r, NULL, false, false);
+
+    (void)state;
+    assert_true(weft_starts_with(text, "buildctl\n--addr=unix:///run/w/s\nbuild\n"));
+    assert_has(text, "\n--progress=rawjson\n");
+    assert_has(text, "\n--opt\nplatform=linux/arm/v7\n");
+    assert_has(text, "\n--opt\nfilename=my.Dockerfile\n");
+    assert_has(text, "\n--opt\nlocal-sessionid:context=SESSION\n");
+    assert_has(text, "\n--opt\nlocal-sessionid:dockerfile=SESSION\n");
+    assert_has(text, "\n--output\ntype=image,push=false\n");
+    assert_has(text, "\n--metadata-file\n/m.json\n");
+    assert_lacks(text, "multi-platform");
+    assert_lacks(text, "attest");
+    assert_lacks(text, "--no-cache");
+    free(text);
+}
+
+static void test_flags(void **state)
+{
+    struct weft_request r = request(two, 2);
+    char target[] = "final";
+    char network[] = "host";
+    char *text;
+
+    (void)state;
+    r.target = target;
+    r.network = network;
+    r.no_cache = true;
+    r.pull = true;
+    weft_strv_add(&r.build_args, "A=1,2");
+    weft_strv_add(&r.labels, "l=x");
+    weft_strv_add(&r.secrets, "id=s,src=/s");
+    weft_strv_add(&r.ssh, "default");
+    text = joined(&r, NULL, true, false);
+    assert_has(text, "\n--opt\ntarget=final\n");
+    assert_has(text, "\n--opt\nbuild-arg:A=1,2\n");
+    assert_has(text, "\n--opt\nlabel:l=x\n");
+    assert_has(text, "\n--secret\nid=s,src=/s\n");
+    assert_has(text, "\n--ssh\ndefault\n");
+    assert_has(text, "\n--no-cache\n");
+    assert_has(text, "\n--opt\nimage-resolve-mode=pull\n");
+    assert_has(text, "\n--opt\nforce-network-mode=host\n");
+    assert_has(text, "\n--allow\nnetwork.host\n");
+    assert_has(text, "\n--opt\nmulti-platform=true\n");
+    free(text);
+    /* the second solve, which only exports, must find what the first has made */
+    text = joined(&r, NULL, true, true);
+    assert_lacks(text, "--no-cache");
+    free(text);
+    weft_strv_finish(&r.build_args);
+    weft_strv_finish(&r.labels);
+    weft_strv_finish(&r.secrets);
+    weft_strv_finish(&r.ssh);
+}
+
+static void test_contexts(void **state)
+{
+    struct weft_request r = request(two, 1);
+    char n1[] = "base";
+    char p1[] = "/layout";
+    char d1[] = "sha256:0123456789012345678901234567890123456789012345678901234567890123";
+    char n2[] = "lib";
+    char p2[] = "/lib";
+    struct weft_named_context contexts[] = {
+        {.name = n1, .kind = WEFT_CONTEXT_OCI_LAYOUT, .path = p1, .digest = d1},
+        {.name = n2, .kind = WEFT_CONTEXT_DIR, .path = p2},
+    };
+    char *text;
+    const char *store;
+    char id[17];
+
+    (void)state;
+    r.contexts = contexts;
+    r.n_contexts = 2;
+    text = joined(&r, NULL, false, false);
+    assert_has(text, "\n--opt\ncontext:lib=local:named:lib\n");
+    assert_has(text, "\n--opt\nlocal-sessionid:named:lib=SESSION\n");
+    store = strstr(text, "\ncontext:base=oci-layout://");
+    assert_non_null(store);
+    store += strlen("\ncontext:base=oci-layout://");
+    memcpy(id, store, 16);
+    id[16] = '\0';
+    assert_true(weft_starts_with(store + 16, "@sha256:0123"));
+    {
+        char *layout = weft_fmt("\n--oci-layout\n%s=/layout\n", id);
+
+        assert_has(text, layout);
+        free(layout);
+    }
+    free(text);
+}
+
+static void test_syntax(void **state)
+{
+    struct weft_request r = request(two, 1);
+    char *text;
+
+    (void)state;
+    weft_strv_add(&r.build_args, "BUILDKIT_SYNTAX=docker/dockerfile:1");
+    text = joined(&r, "docker/dockerfile:1", false, false);
+    assert_has(text, "\n--opt\ncmdline=docker/dockerfile:1\n");
+    assert_lacks(text, "BUILDKIT_SYNTAX");
+    free(text);
+    text = joined(&r, NULL, false, false);
+    assert_has(text, "\n--opt\nbuild-arg:BUILDKIT_SYNTAX=docker/dockerfile:1\n");
+    assert_lacks(text, "cmdline");
+    free(text);
+    weft_strv_finish(&r.build_args);
+}
+
+static void test_attests(void **state)
+{
+    static const struct {
+        size_t n_platforms;
+        bool given;
+        const char *attest;
+        const char *expected;
+    } cases[] = {
+        {1, false, NULL, ""},
+        {2, false, NULL, "provenance=mode=min"},
+        {2, true, NULL, ""},
+        {1, true, "provenance=", "provenance="},
+        {2, true, "provenance=mode=max", "provenance=mode=max"},
+        {2, false, "sbom=", "provenance=mode=min\nsbom="},
+        {1, false, "sbom=", "sbom="},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct weft_request r = request(two, cases[i].n_platforms);
+        weft_auto_strv out = {0};
+        char *text;
+
+        r.provenance_given = cases[i].given;
+        if (cases[i].attest) {
+            weft_strv_add(&r.attests, cases[i].attest);
+        }
+        weft_solve_attests(&r, &out);
+        text = weft_strv_join(&out, "\n");
+        assert_string_equal(text, cases[i].expected);
+        free(text);
+        weft_strv_finish(&r.attests);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_least),    cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_contexts), cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_attests),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
