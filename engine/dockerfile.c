@@ -81,8 +81,8 @@ struct directives {
 };
 
 /*
- * Read a line as a directive. Any other line, an unknown name or a directive given twice ends the directives.
- * True with name and value set, where it is one.
+ * Read a line as a directive. Any other line, an unknown name or a directive given twice ends the
+ * directives. True with name and value set, where it is one.
  */
 static bool read_directive(struct directives *d, struct span line, struct span *name,
                            struct span *value)
@@ -134,7 +134,8 @@ static char *directive_syntax(struct span text, const char *comment)
     return NULL;
 }
 
-/* "# syntax=", "// syntax=" or {"syntax": "..."}: whatever the file is, it can name its frontend. */
+/* "# syntax=", "// syntax=" or {"syntax": "..."}: whatever the file is, it can name its frontend.
+ */
 static char *detect_syntax(struct span text)
 {
     char *syntax;
@@ -173,8 +174,7 @@ static bool cut_continuation(const struct scan *s, struct span *line)
 {
     struct span t = trim_right(*line, " \t");
 
-    if (t.len == 0 || t.s[t.len - 1] != s->escape ||
-        (t.len > 1 && t.s[t.len - 2] == s->escape)) {
+    if (t.len == 0 || t.s[t.len - 1] != s->escape || (t.len > 1 && t.s[t.len - 2] == s->escape)) {
         return false;
     }
     line->len = t.len - 1;
@@ -231,8 +231,8 @@ static struct span take_word(struct span *t)
 }
 
 /*
- * Take the next flag ("--name=value", parts may be quoted or escaped) off t, unquoted, into b. False where the next word
- * is no flag.
+ * Take the next flag ("--name=value", parts may be quoted or escaped) off t, unquoted, into b.
+ * False where the next word is no flag.
  */
 static bool take_flag(const struct scan *s, struct span *t, struct weft_buf *b)
 {
@@ -338,7 +338,8 @@ static bool skip_quoted(struct span *t)
     return false;
 }
 
-/* A word of a line as the shell splits it, with quotes and backslashes kept; blanks behind "<<" belong to it. */
+/* A word of a line as the shell splits it, with quotes and backslashes kept; blanks behind "<<"
+ * belong to it. */
 static bool take_shell_word(struct span *t, struct span *word)
 {
     struct span rest = trim_left(*t);
@@ -517,7 +518,8 @@ void weft_dockerfile_finish(struct weft_dockerfile *d)
     *d = (struct weft_dockerfile){0};
 }
 
-/* "1", "1.27" or "1.27.0": how many numbers were read (the others are 0), or 0 if s is anything else. */
+/* "1", "1.27" or "1.27.0": how many numbers were read (the others are 0), or 0 if s is anything
+ * else. */
 static size_t read_version(const char *s, long v[3])
 {
     weft_auto_strv parts = {0};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A light look into a Dockerfile before it is built: which frontend it asks for, and its FROM lines. BuildKit parses it
- * in full afterwards and reports what is wrong with it; here, what cannot be understood is passed over.
+ * A light look into a Dockerfile before it is built: which frontend it asks for, and its FROM
+ * lines. BuildKit parses it in full afterwards and reports what is wrong with it; here, what cannot
+ * be understood is passed over.
  */
 #ifndef WEFT_ENGINE_DOCKERFILE_H
 #define WEFT_ENGINE_DOCKERFILE_H
@@ -11,7 +12,9 @@
 
 struct weft_err;
 
-enum { WEFT_DOCKERFILE_LIMIT = 16 * 1024 * 1024 };
+enum {
+    WEFT_DOCKERFILE_LIMIT = 16 * 1024 * 1024
+};
 
 /** One FROM line, build arguments not expanded. */
 struct weft_stage {
@@ -38,13 +41,13 @@ int weft_dockerfile_scan(const char *data, size_t len, struct weft_dockerfile *o
 /** Read and scan a file. Errors: WEFT_E_IO, WEFT_E_FORMAT. */
 int weft_dockerfile_load(const char *path, struct weft_dockerfile *out, struct weft_err **err);
 void weft_dockerfile_finish(struct weft_dockerfile *d);
-#define weft_auto_dockerfile \
-    __attribute__((cleanup(weft_dockerfile_finish))) struct weft_dockerfile
+#define weft_auto_dockerfile __attribute__((cleanup(weft_dockerfile_finish))) struct weft_dockerfile
 
 /**
- * Whether the built-in frontend, of version `builtin` ("1.27.0"), can stand in for the frontend image `syntax`: one of
- * docker/dockerfile:1, :1.N and :1.N.P that is not newer. Not for a digest, for "latest", for "-labs" and the like.
- * What follows a blank, as in BUILDKIT_SYNTAX, is not looked at.
+ * Whether the built-in frontend, of version `builtin` ("1.27.0"), can stand in for the frontend
+ * image `syntax`: one of docker/dockerfile:1, :1.N and :1.N.P that is not newer. Not for a digest,
+ * for "latest", for "-labs" and the like. What follows a blank, as in BUILDKIT_SYNTAX, is not
+ * looked at.
  */
 bool weft_syntax_builtin(const char *syntax, const char *builtin);
 

@@ -57,9 +57,9 @@ static int unknown_name(const struct parser *p, const char *name)
     weft_fail(p->err, WEFT_E_USAGE, "unknown flag --%s", shown);
     near = weft_nearest(name, (const char *const *)names.v, names.n);
     if (near) {
-        return weft_err_hint(p->err, "did you mean --%s?", near);
+        return weft_err_hint(p->err, "--%s", near);
     }
-    return weft_err_hint(p->err, "--help lists the flags");
+    return weft_err_hint(p->err, "--help, which lists the flags");
 }
 
 static int set_value(const struct parser *p, const struct weft_flag *f, const char *value)
@@ -124,14 +124,14 @@ static int parse_letters(struct parser *p, const char *text)
 
         if (!f && find_name(p, text, strcspn(text, "="))) {
             weft_fail(p->err, WEFT_E_USAGE, "unknown flag -%s", text);
-            return weft_err_hint(p->err, "did you mean --%s?", text);
+            return weft_err_hint(p->err, "--%s", text);
         }
         if (!f) {
             char letter[2] = {*text, '\0'};
             weft_auto_free char *shown = weft_printable(letter);
 
             weft_fail(p->err, WEFT_E_USAGE, "unknown flag -%s", shown);
-            return weft_err_hint(p->err, "--help lists the flags");
+            return weft_err_hint(p->err, "--help, which lists the flags");
         }
         if (*rest == '=') {
             return set_value(p, f, rest + 1);
@@ -177,7 +177,9 @@ int weft_flags_parse(const struct weft_flag *flags, size_t n, int argc, char *co
 }
 
 /* The column at which what a flag does begins; a longer flag gets a line of its own. */
-enum { HELP_COLUMN = 30 };
+enum {
+    HELP_COLUMN = 30
+};
 
 void weft_flags_help(const struct weft_flag *flags, size_t n, FILE *out)
 {

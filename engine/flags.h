@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flags: one table per command drives its parser and its help. Syntax is that of docker's commands: flags may follow
- * arguments, "--name=value" or "--name value", "-n value" or "-nvalue" or "-n=value", switches take "=true" or
+ * Flags: one table per command drives its parser and its help. Syntax is that of docker's commands:
+ * flags may follow arguments, "--name=value" or "--name value", "-n value" or "-nvalue" or
+ * "-n=value", switches take "=true" or
  * "=false" and may share a dash, "--" ends the flags. Knows no flag itself.
  */
 #ifndef WEFT_ENGINE_FLAGS_H
@@ -33,9 +34,9 @@ struct weft_flag {
 };
 
 /**
- * Parse argv[1] to argv[argc - 1]. Values go to the fields of `data` as the table says, which the caller has zeroed and
- * frees also on failure; the other arguments to `args`.
- * Errors: WEFT_E_USAGE (unknown flag, with the nearest known one as a hint; missing or unwanted value).
+ * Parse argv[1] to argv[argc - 1]. Values go to the fields of `data` as the table says, which the
+ * caller has zeroed and frees also on failure; the other arguments to `args`. Errors: WEFT_E_USAGE
+ * (unknown flag, with the nearest known one as a hint; missing or unwanted value).
  */
 int weft_flags_parse(const struct weft_flag *flags, size_t n, int argc, char *const *argv,
                      void *data, struct weft_strv *args, struct weft_err **err);

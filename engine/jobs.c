@@ -17,7 +17,9 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-enum { FILE_LIMIT = 64 * 1024 };
+enum {
+    FILE_LIMIT = 64 * 1024
+};
 
 /* A small file of the kernel below root_fd, or NULL. Caller frees. */
 static char *slurp(int root_fd, const char *path)
@@ -110,8 +112,9 @@ static void read_group(int root_fd, const char *dir, struct weft_capacity *c)
 }
 
 /*
- * The group `path` ("/a/b") of the hierarchy mounted at `mount`, and all above it. In a container without a cgroup
- * namespace the path is the host's, and only the mount's own directory is there: the loop ends with that one.
+ * The group `path` ("/a/b") of the hierarchy mounted at `mount`, and all above it. In a container
+ * without a cgroup namespace the path is the host's, and only the mount's own directory is there:
+ * the loop ends with that one.
  */
 static void read_groups(int root_fd, const char *mount, const char *path, struct weft_capacity *c)
 {

@@ -13,3 +13,19 @@ libweft_a_SOURCES += \
 	%D%/solve.h \
 	%D%/solve_error.c \
 	%D%/solve_error.h
+
+libweft_a_SOURCES += \
+	%D%/dockerfile.c \
+	%D%/dockerfile.h \
+	%D%/flags.c \
+	%D%/flags.h \
+	%D%/jobs.c \
+	%D%/jobs.h \
+	%D%/reference.c \
+	%D%/reference.h \
+	%D%/request.c \
+	%D%/request.h \
+	%D%/request_attest.c \
+	%D%/request_output.c \
+	%D%/request_parts.h \
+	%D%/request_source.c

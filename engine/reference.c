@@ -57,7 +57,8 @@ static bool domain_ok(const char *s)
     return *s == '\0';
 }
 
-/* Parts of lower-case letters and digits, parted by '/', or within a component by ".", "_", "__" or dashes. */
+/* Parts of lower-case letters and digits, parted by '/', or within a component by ".", "_", "__" or
+ * dashes. */
 static bool path_ok(const char *s)
 {
     for (;;) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Image references: [DOMAIN/]PATH[:TAG][@DIGEST], with docker's short names ("app" is docker.io/library/app). The rules
- * are those of the distribution project's reference grammar. Pure text.
+ * Image references: [DOMAIN/]PATH[:TAG][@DIGEST], with docker's short names ("app" is
+ * docker.io/library/app). The rules are those of the distribution project's reference grammar. Pure
+ * text.
  */
 #ifndef WEFT_ENGINE_REFERENCE_H
 #define WEFT_ENGINE_REFERENCE_H
@@ -28,13 +29,14 @@ struct weft_reference {
  */
 int weft_reference_parse(const char *text, struct weft_reference *out, struct weft_err **err);
 void weft_reference_finish(struct weft_reference *r);
-#define weft_auto_reference \
-    __attribute__((cleanup(weft_reference_finish))) struct weft_reference
+#define weft_auto_reference __attribute__((cleanup(weft_reference_finish))) struct weft_reference
 
-/** "docker.io/library/app:latest": ":latest" is put where there is neither tag nor digest. Caller frees. */
+/** "docker.io/library/app:latest": ":latest" is put where there is neither tag nor digest. Caller
+ * frees. */
 char *weft_reference_full(const struct weft_reference *r);
 
-/** As a person writes it: "app", "user/app:v1", "localhost:5000/x". No tag is made up. Caller frees. */
+/** As a person writes it: "app", "user/app:v1", "localhost:5000/x". No tag is made up. Caller
+ * frees. */
 char *weft_reference_familiar(const struct weft_reference *r);
 
 #endif

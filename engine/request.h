@@ -1,30 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the user of `weft build` asks for: the flags, parsed, checked and resolved against the file system, before
- * anything is started. Everything wrong with a command line is found here (exit 2). Knows nothing of workers.
+ * What the user of `weft build` asks for: the flags, parsed, checked and resolved against the file
+ * system, before anything is started. Everything wrong with a command line is found here (exit 2).
+ * Knows nothing of workers.
  */
 #ifndef WEFT_ENGINE_REQUEST_H
 #define WEFT_ENGINE_REQUEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/str.h"
 #include "platforms/platform.h"
 
 struct weft_err;
+struct weft_flag;
 
-enum weft_output_type { WEFT_OUTPUT_OCI, WEFT_OUTPUT_LOCAL, WEFT_OUTPUT_TAR };
+enum weft_output_type {
+    WEFT_OUTPUT_OCI,
+    WEFT_OUTPUT_LOCAL,
+    WEFT_OUTPUT_TAR
+};
 
 /** One -o/--output. */
 struct weft_output {
     enum weft_output_type type;
-    char *dest;             /* absolute path, or "-": standard output (oci with tar=true, and tar) */
-    bool tar;               /* oci: one tar file (default), or with tar=false a layout directory */
-    struct weft_strv attrs; /* "key=value" that BuildKit's exporter gets: compression, rewrite-timestamp, ... */
+    char *dest; /* absolute path, or "-": standard output (oci with tar=true, and tar) */
+    bool tar;   /* oci: one tar file (default), or with tar=false a layout directory */
+    struct weft_strv
+        attrs; /* "key=value" that BuildKit's exporter gets: compression, rewrite-timestamp, ... */
 };
 
-enum weft_context_kind { WEFT_CONTEXT_DIR, WEFT_CONTEXT_OCI_LAYOUT };
+enum weft_context_kind {
+    WEFT_CONTEXT_DIR,
+    WEFT_CONTEXT_OCI_LAYOUT
+};
 
 /** One --build-context. */
 struct weft_named_context {
@@ -34,7 +45,11 @@ struct weft_named_context {
     char *digest; /* oci-layout: of the image, looked up by tag where none was given; else NULL */
 };
 
-enum weft_workers_mode { WEFT_WORKERS_AUTO, WEFT_WORKERS_PLATFORM, WEFT_WORKERS_GROUP };
+enum weft_workers_mode {
+    WEFT_WORKERS_AUTO,
+    WEFT_WORKERS_PLATFORM,
+    WEFT_WORKERS_GROUP
+};
 
 enum weft_progress_mode {
     WEFT_PROGRESS_AUTO,
@@ -46,13 +61,14 @@ enum weft_progress_mode {
 
 /** Start from {0}; end with weft_request_finish. */
 struct weft_request {
-    char *context;    /* absolute directory */
-    char *dockerfile; /* absolute path of a regular file */
+    char *context;                   /* absolute directory */
+    char *dockerfile;                /* absolute path of a regular file */
     struct weft_platform *platforms; /* in the order given, each once; at least one */
     size_t n_platforms;
-    struct weft_strv tags; /* full references: "docker.io/library/app:latest" */
-    char *target;          /* or NULL */
-    struct weft_strv build_args; /* "K=V"; a bare K was resolved from the environment, or dropped where it is unset */
+    struct weft_strv tags;       /* full references: "docker.io/library/app:latest" */
+    char *target;                /* or NULL */
+    struct weft_strv build_args; /* "K=V"; a bare K was resolved from the environment, or dropped
+                                    where it is unset */
     struct weft_strv labels;     /* "K=V" */
     struct weft_named_context *contexts;
     size_t n_contexts;
@@ -61,9 +77,12 @@ struct weft_request {
     struct weft_strv secrets; /* as buildctl takes them, paths absolute */
     struct weft_strv ssh;     /* the same */
     struct weft_strv allow;
-    char *network;            /* "default", "none", "host"; or NULL */
-    struct weft_strv attests; /* "provenance=mode=min": type, '=', attributes: becomes --opt attest:TYPE=ATTRS */
-    bool provenance_given;    /* --provenance (also false) or --attest type=provenance was on the command line */
+    char *network; /* "default", "none", "host"; or NULL */
+    struct weft_strv
+        attests; /* "provenance=mode=min": type, '=', attributes: becomes --opt attest:TYPE=ATTRS */
+    bool provenance_given; /* --provenance (also false) or --attest type=provenance was on the
+                              command line, or BUILDX_NO_DEFAULT_ATTESTATIONS says no: no default */
+    bool sbom_given;       /* --sbom or --attest type=sbom was on the command line */
     struct weft_output *outputs;
     size_t n_outputs;
     char *metadata_file; /* absolute path, or NULL */
@@ -74,8 +93,26 @@ struct weft_request {
     long jobs; /* solves at once; 0: weft chooses */
     bool pull_frontend;
     enum weft_workers_mode workers;
+    long worker_idle_s; /* seconds after which an idle worker is stopped; 0: at once */
+    bool debug;
+    bool help; /* the user wants weft_request_help, and nothing else here is set */
 };
 
+/**
+ * Parse and check the command line of `weft build`; argv[0] is not looked at. Reads the environment
+ * (bare --build-arg, secrets, WEFT_WORKER_IDLE, DOCKER_DEFAULT_PLATFORM, BUILDKIT_PROGRESS,
+ * BUILDX_NO_DEFAULT_ATTESTATIONS) and the file system; writes nothing.
+ * @param out zeroed; untouched on failure
+ * Errors: WEFT_E_USAGE; WEFT_E_IO where the working directory or a file cannot be read.
+ */
+int weft_request_parse(int argc, char *const *argv, struct weft_request *out,
+                       struct weft_err **err);
 void weft_request_finish(struct weft_request *r);
+
+/** Print what `weft build --help` says. */
+void weft_request_help(FILE *out);
+
+/** The table that drives parser and help. Static. */
+const struct weft_flag *weft_request_flags(size_t *n);
 
 #endif

@@ -94,10 +94,10 @@ static int hint_nearest(const char *text, struct weft_err **err)
     full = strchr(text, '/') ? weft_fmt("%s", text) : weft_fmt("linux/%s", text);
     near = weft_nearest(full, (const char *const *)names.v, names.n);
     if (near) {
-        return weft_err_hint(err, "did you mean %s?", near);
+        return weft_err_hint(err, "%s", near);
     }
     all = weft_strv_join(&names, ", ");
-    return weft_err_hint(err, "weft builds for %s", all);
+    return weft_err_hint(err, "one of %s", all);
 }
 
 static bool part_ok(const char *s)

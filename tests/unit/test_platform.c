@@ -81,7 +81,7 @@ static void test_refused(void **state)
         {"linux/ppc64el", "unknown platform", "linux/ppc64"},
         {"linux/arm/v9", "unknown platform", "linux/arm/v"},
         {"windows/amd64", "for linux only", "linux/amd64"},
-        {"zzzzzz", "unknown platform", "weft builds for linux/amd64, linux/386"},
+        {"zzzzzz", "unknown platform", "one of linux/amd64, linux/386"},
     };
 
     (void)state;

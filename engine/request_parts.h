@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parts of request.c: what one value of a flag with a syntax of its own says, added to the
+ * request. Private to the request's files. Every function gives WEFT_E_USAGE, without the flag's
+ * name: the caller puts it in front.
+ */
+#ifndef WEFT_ENGINE_REQUEST_PARTS_H
+#define WEFT_ENGINE_REQUEST_PARTS_H
+
+#include "engine/request.h"
+
+/** One --output. name= is added to the tags. */
+int weft_request_add_output(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** What the outputs may not be together, or with other flags. */
+int weft_request_check_outputs(const struct weft_request *r, struct weft_err **err);
+
+/** One --tag, or one of the names of an output. */
+int weft_request_add_tag(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** One --build-context. A later one of the same name counts. */
+int weft_request_add_context(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** One --secret. */
+int weft_request_add_secret(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** One --ssh. */
+int weft_request_add_ssh(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** One --attest, as "type=provenance,mode=max". */
+int weft_request_add_attest(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** --provenance or --sbom: a bool, or attributes. `type`: the flag's name. */
+int weft_request_add_attest_short(struct weft_request *r, const char *type, const char *value,
+                                  struct weft_err **err);
+
+/** PATH and --file (or NULL). */
+int weft_request_set_source(struct weft_request *r, const char *path, const char *file,
+                            struct weft_err **err);
+
+/** One field of a CSV value, "key=value". */
+struct weft_request_field {
+    char *key;         /* lower case, without blanks around */
+    const char *value; /* borrowed from the field's text */
+};
+int weft_request_field_parse(const char *text, struct weft_request_field *out,
+                             struct weft_err **err);
+
+/** Fail for a key that is none of `known`, naming the nearest. Returns -1. */
+int weft_request_unknown_key(const char *key, const char *of, const char *const *known, size_t n,
+                             struct weft_err **err);
+
+#endif

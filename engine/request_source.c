@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/reference.h"
+#include "engine/request_parts.h"
+
+enum {
+    SECRET_LIMIT = 500 * 1024
+}; /* BuildKit's */
+
+int weft_request_field_parse(const char *text, struct weft_request_field *out,
+                             struct weft_err **err)
+{
+    size_t len = strcspn(text, "=");
+    size_t start = strspn(text, " \t");
+
+    if (text[len] != '=') {
+        weft_auto_free char *shown = weft_printable(text);
+
+        return weft_fail(err, WEFT_E_USAGE, "\"%s\" is not KEY=VALUE", shown);
+    }
+    out->value = text + len + 1;
+    while (len > start && isspace((unsigned char)text[len - 1])) {
+        len--;
+    }
+    out->key = weft_xstrndup(text + start, len - start);
+    for (char *p = out->key; *p; p++) {
+        *p = (char)tolower((unsigned char)*p);
+    }
+    return 0;
+}
+
+int weft_request_unknown_key(const char *key, const char *of, const char *const *known, size_t n,
+                             struct weft_err **err)
+{
+    const char *near = weft_nearest(key, known, n);
+    weft_auto_free char *shown = weft_printable(key);
+    weft_auto_buf list = {0};
+
+    weft_fail(err, WEFT_E_USAGE, "\"%s\" is none of the %s", shown, of);
+    if (near) {
+        return weft_err_hint(err, "%s", near);
+    }
+    for (size_t i = 0; i < n; i++) {
+        weft_buf_printf(&list, "%s%s", i == 0 ? "" : ", ", known[i]);
+    }
+    return weft_err_hint(err, "one of %s", list.data);
+}
+
+/* A directory as it is named by the kernel: the same however it was written. NULL with
+ * WEFT_E_USAGE. */
+static char *real_dir(const char *path, struct weft_err **err)
+{
+    weft_auto_free char *real = realpath(path, NULL);
+    weft_auto_free char *shown = weft_printable(path);
+
+    if (!real) {
+        weft_fail(err, WEFT_E_USAGE, "%s: %s", shown, strerror(errno));
+        return NULL;
+    }
+    if (!weft_is_dir(real)) {
+        weft_fail(err, WEFT_E_USAGE, "%s is not a directory", shown);
+        return NULL;
+    }
+    if (access(real, R_OK | X_OK) < 0) {
+        weft_fail(err, WEFT_E_USAGE, "%s: %s", shown, strerror(errno));
+        return NULL;
+    }
+    return weft_steal(&real);
+}
+
+/* Whether a context is one of those that buildx fetches. */
+static bool is_remote(const char *s)
+{
+    return strstr(s, "://") || weft_starts_with(s, "git@") || weft_starts_with(s, "github.com/") ||
+           weft_starts_with(s, "docker-image:") || weft_starts_with(s, "target:");
+}
+
+static int set_context(struct weft_request *r, const char *path, struct weft_err **err)
+{
+    if (strcmp(path, "-") == 0) {
+        return weft_fail(err, WEFT_E_USAGE,
+                         "PATH is a directory; this version of weft reads no context from "
+                         "standard input");
+    }
+    if (!weft_exists(path) && is_remote(path)) {
+        weft_auto_free char *shown = weft_printable(path);
+
+        weft_fail(err, WEFT_E_USAGE, "PATH is a directory; this version of weft does not fetch %s",
+                  shown);
+        return weft_err_hint(err, "git clone it, and build the clone");
+    }
+    r->context = real_dir(*path ? path : ".", err);
+    return r->context ? 0 : weft_err_wrap(err, "PATH");
+}
+
+/* The file as an absolute path, in the directory's real name; its own symbolic link stays. */
+static int set_dockerfile(struct weft_request *r, const char *file, struct weft_err **err)
+{
+    weft_auto_free char *dir = weft_path_dir(file);
+    weft_auto_free char *real = real_dir(dir, err);
+    struct stat st;
+
+    if (!real) {
+        return weft_err_wrap(err, "Dockerfile");
+    }
+    if (stat(file, &st) < 0) {
+        return weft_fail(err, WEFT_E_USAGE, "Dockerfile %s: %s", file, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return weft_fail(err, WEFT_E_USAGE, "Dockerfile %s is not a regular file", file);
+    }
+    if (access(file, R_OK) < 0) {
+        return weft_fail(err, WEFT_E_USAGE, "Dockerfile %s: %s", file, strerror(errno));
+    }
+    r->dockerfile = weft_path_join(real, weft_path_base(file));
+    return 0;
+}
+
+/* Without --file: one of two names. */
+static int find_dockerfile(struct weft_request *r, struct weft_err **err)
+{
+    static const char *const names[] = {"Dockerfile", "dockerfile"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        weft_auto_free char *file = weft_path_join(r->context, names[i]);
+
+        if (weft_exists(file)) {
+            return set_dockerfile(r, file, err);
+        }
+    }
+    weft_fail(err, WEFT_E_USAGE, "there is no Dockerfile (nor dockerfile) in %s", r->context);
+    return weft_err_hint(err, "--file FILE");
+}
+
+int weft_request_set_source(struct weft_request *r, const char *path, const char *file,
+                            struct weft_err **err)
+{
+    weft_auto_free char *shown = file ? weft_printable(file) : NULL;
+    weft_auto_free char *inside = NULL;
+
+    if (set_context(r, path, err) < 0) {
+        return -1;
+    }
+    if (!file || !*file) {
+        return find_dockerfile(r, err);
+    }
+    if (strcmp(file, "-") == 0 || (!weft_exists(file) && is_remote(file))) {
+        return weft_fail(err, WEFT_E_USAGE,
+                         "--file is a file; this version of weft does not fetch it from %s",
+                         strcmp(file, "-") == 0 ? "standard input" : shown);
+    }
+    if (!weft_exists(file)) {
+        inside = weft_path_join(path, file);
+        weft_fail(err, WEFT_E_USAGE, "--file: there is no %s", shown);
+        if (weft_exists(inside)) { /* docker build once took it so */
+            weft_err_hint(err, "--file %s", inside);
+        }
+        return -1;
+    }
+    return set_dockerfile(r, file, err);
+}
+
+/* buildx's form of a context's name: that of the image which the context stands for, ":latest" left
+ * out. */
+static char *context_name(const char *name, struct weft_err **err)
+{
+    weft_auto_reference ref = {0};
+    weft_auto_free char *lower = weft_xstrdup(name);
+    char *out;
+
+    for (char *p = lower; *p; p++) {
+        *p = (char)tolower((unsigned char)*p);
+    }
+    if (weft_reference_parse(lower, &ref, err) < 0) {
+        return NULL;
+    }
+    out = weft_reference_familiar(&ref);
+    if (weft_ends_with(out, ":latest")) {
+        out[strlen(out) - strlen(":latest")] = '\0';
+    }
+    return out;
+}
+
+/* Whether an entry of an index.json has this tag, or this as its name in full. */
+static bool entry_has_tag(const struct weft_json *entry, const char *tag)
+{
+    const struct weft_json *a = weft_json_get(entry, "annotations");
+    const char *ref = weft_json_str(a, "org.opencontainers.image.ref.name");
+    const char *name = weft_json_str(a, "io.containerd.image.name");
+
+    return weft_str_eq(ref, tag) || weft_str_eq(name, tag);
+}
+
+static void list_tags(const struct weft_json *entries, struct weft_buf *b)
+{
+    for (size_t i = 0; i < weft_json_len(entries); i++) {
+        const struct weft_json *a = weft_json_get(weft_json_at(entries, i), "annotations");
+        const char *ref = weft_json_str(a, "org.opencontainers.image.ref.name");
+
+        if (ref) {
+            weft_auto_free char *shown = weft_printable(ref);
+
+            weft_buf_printf(b, "%s%s", b->len > 0 ? ", " : "", shown);
+        }
+    }
+}
+
+/*
+ * The digest of the image with a tag (NULL: "latest", or the only image there is). The tag is said
+ * to be missing only with the list of those that there are: it is mostly a typing error.
+ */
+static char *find_image(const char *dir, const char *tag, struct weft_err **err)
+{
+    weft_auto_free char *path = weft_path_join(dir, "index.json");
+    weft_auto_json index = NULL;
+    weft_auto_buf tags = {0};
+    const struct weft_json *entries;
+    const char *digest = NULL;
+
+    if (!weft_exists(path)) {
+        weft_fail(err, WEFT_E_USAGE, "%s is not an OCI layout: it has no index.json", dir);
+        return NULL;
+    }
+    index = weft_json_load(path, err);
+    if (!index) {
+        return NULL;
+    }
+    entries = weft_json_get(index, "manifests");
+    for (size_t i = 0; i < weft_json_len(entries); i++) {
+        const struct weft_json *entry = weft_json_at(entries, i);
+        const char *found = weft_json_str(entry, "digest");
+
+        if (!entry_has_tag(entry, tag ? tag : "latest")) {
+            continue;
+        }
+        if (digest && !weft_str_eq(digest, found)) {
+            weft_fail(err, WEFT_E_USAGE, "%s has several images with the tag %s", dir,
+                      tag ? tag : "latest");
+            weft_err_hint(err, "name it by digest: @sha256:...");
+            return NULL;
+        }
+        digest = found;
+    }
+    if (!digest && !tag && weft_json_len(entries) == 1) {
+        digest = weft_json_str(weft_json_at(entries, 0), "digest");
+    }
+    if (!digest) {
+        weft_fail(err, WEFT_E_USAGE, "%s has no image with the tag %s", dir, tag ? tag : "latest");
+        list_tags(entries, &tags);
+        if (tags.len > 0) {
+            weft_err_hint(err, "one of its tags: %s", tags.data);
+        }
+        return NULL;
+    }
+    if (!weft_digest_valid(digest)) {
+        weft_fail(err, WEFT_E_USAGE, "%s: the digest of the image is malformed", path);
+        return NULL;
+    }
+    return weft_xstrdup(digest);
+}
+
+/* "DIR[:TAG][@DIGEST]" */
+static int parse_layout(struct weft_named_context *c, const char *text, struct weft_err **err)
+{
+    weft_auto_free char *dir = weft_xstrdup(text);
+    weft_auto_free char *blobs = NULL;
+    weft_auto_free char *blob = NULL;
+    char *at = strstr(dir, "@sha256:");
+    char *slash;
+    char *tag;
+
+    if (at) {
+        *at = '\0';
+        if (!weft_digest_valid(at + 1)) {
+            return weft_fail(err, WEFT_E_USAGE,
+                             "the digest is not \"sha256:\" and 64 hexadecimal digits");
+        }
+        c->digest = weft_xstrdup(at + 1);
+    }
+    slash = strrchr(dir, '/');
+    tag = strrchr(slash ? slash : dir, ':');
+    if (tag) {
+        *tag++ = '\0';
+        if (!*tag) {
+            return weft_fail(err, WEFT_E_USAGE, "the tag is empty");
+        }
+    }
+    c->path = real_dir(dir, err);
+    if (!c->path) {
+        return -1;
+    }
+    if (!c->digest) {
+        c->digest = find_image(c->path, tag, err);
+        if (!c->digest) {
+            return -1;
+        }
+    }
+    blobs = weft_path_join(c->path, "blobs/sha256");
+    blob = weft_path_join(blobs, weft_digest_hex(c->digest));
+    if (!weft_exists(blob)) {
+        return weft_fail(err, WEFT_E_USAGE, "%s has no blob %s", c->path, c->digest);
+    }
+    return 0;
+}
+
+static int parse_context(struct weft_named_context *c, const char *value, struct weft_err **err)
+{
+    static const char scheme[] = "oci-layout://";
+    const char *eq = strchr(value, '=');
+    weft_auto_free char *name = NULL;
+
+    if (!eq || eq == value || !eq[1]) {
+        return weft_fail(err, WEFT_E_USAGE, "it is NAME=DIR or NAME=oci-layout://DIR");
+    }
+    name = weft_xstrndup(value, (size_t)(eq - value));
+    c->name = context_name(name, err);
+    if (!c->name) {
+        return -1;
+    }
+    if (weft_starts_with(eq + 1, scheme)) {
+        c->kind = WEFT_CONTEXT_OCI_LAYOUT;
+        return parse_layout(c, eq + 1 + strlen(scheme), err);
+    }
+    if (!weft_exists(eq + 1) && is_remote(eq + 1)) {
+        weft_auto_free char *shown = weft_printable(eq + 1);
+
+        return weft_fail(err, WEFT_E_USAGE,
+                         "a context is a directory or an OCI layout; this version of weft does "
+                         "not fetch %s",
+                         shown);
+    }
+    c->kind = WEFT_CONTEXT_DIR;
+    c->path = real_dir(eq + 1, err);
+    return c->path ? 0 : -1;
+}
+
+static void context_finish(struct weft_named_context *c)
+{
+    free(c->name);
+    free(c->path);
+    free(c->digest);
+}
+
+int weft_request_add_context(struct weft_request *r, const char *value, struct weft_err **err)
+{
+    struct weft_named_context c = {0};
+
+    if (parse_context(&c, value, err) < 0) {
+        weft_auto_free char *shown = weft_printable(value);
+
+        context_finish(&c);
+        return weft_err_wrap(err, "\"%s\"", shown);
+    }
+    for (size_t i = 0; i < r->n_contexts; i++) {
+        if (strcmp(r->contexts[i].name, c.name) == 0) {
+            context_finish(&r->contexts[i]);
+            r->contexts[i] = c;
+            return 0;
+        }
+    }
+    r->contexts = weft_xrealloc(r->contexts, r->n_contexts + 1, sizeof(*r->contexts));
+    r->contexts[r->n_contexts++] = c;
+    return 0;
+}
+
+/* A --secret, before it is looked at. */
+struct secret {
+    char *id;
+    char *src;
+    char *env;
+    char *type;
+};
+
+static void secret_finish(struct secret *s)
+{
+    free(s->id);
+    free(s->src);
+    free(s->env);
+    free(s->type);
+}
+
+static int secret_field(struct secret *s, const char *text, struct weft_err **err)
+{
+    static const char *const known[] = {"id", "src", "source", "env", "type"};
+    struct weft_request_field f = {0};
+    weft_auto_free char *key = NULL;
+    char **to;
+
+    if (weft_request_field_parse(text, &f, err) < 0) {
+        return -1;
+    }
+    key = f.key;
+    to = strcmp(key, "id") == 0                                  ? &s->id
+         : strcmp(key, "src") == 0 || strcmp(key, "source") == 0 ? &s->src
+         : strcmp(key, "env") == 0                               ? &s->env
+         : strcmp(key, "type") == 0                              ? &s->type
+                                                                 : NULL;
+    if (!to) {
+        return weft_request_unknown_key(key, "keys of a secret", known,
+                                        sizeof(known) / sizeof(known[0]), err);
+    }
+    free(*to);
+    *to = *f.value ? weft_xstrdup(f.value) : NULL;
+    return 0;
+}
+
+/* Settle where the secret comes from: after this, either src or env is set. */
+static int secret_settle(struct secret *s, struct weft_err **err)
+{
+    bool file = weft_str_eq(s->type, "file");
+    bool env = weft_str_eq(s->type, "env");
+
+    if (!s->id) {
+        weft_fail(err, WEFT_E_USAGE, "id= is missing");
+        return weft_err_hint(err, "id=NAME,src=FILE or id=NAME,env=VARIABLE");
+    }
+    if (s->type && !file && !env) {
+        return weft_fail(err, WEFT_E_USAGE, "type is file or env, not \"%s\"", s->type);
+    }
+    if (env && !s->env) {
+        s->env = weft_steal(&s->src);
+    }
+    if (s->src && s->env) {
+        return weft_fail(err, WEFT_E_USAGE, "src and env exclude each other");
+    }
+    if (file && s->env) {
+        return weft_fail(err, WEFT_E_USAGE, "type=file and env exclude each other");
+    }
+    if (s->src || s->env) {
+        return 0;
+    }
+    if (!file && (env || getenv(s->id))) {
+        s->env = weft_xstrdup(s->id);
+    } else {
+        s->src = weft_xstrdup(s->id);
+    }
+    return 0;
+}
+
+/* BuildKit's checks, and those that it leaves to the moment at which a RUN wants the secret. */
+static int secret_check_file(const char *path, struct weft_err **err)
+{
+    weft_auto_free char *shown = weft_printable(path);
+    struct stat st;
+
+    if (stat(path, &st) < 0) {
+        return weft_fail(err, WEFT_E_USAGE, "%s: %s", shown, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) { /* each platform reads it, and a pipe can be read once only */
+        return weft_fail(err, WEFT_E_USAGE, "%s is not a regular file", shown);
+    }
+    if (access(path, R_OK) < 0) {
+        return weft_fail(err, WEFT_E_USAGE, "%s: %s", shown, strerror(errno));
+    }
+    if (st.st_size > SECRET_LIMIT) {
+        return weft_fail(err, WEFT_E_USAGE, "%s has more than %d bytes", shown, SECRET_LIMIT);
+    }
+    return 0;
+}
+
+static int secret_add(struct weft_request *r, const struct secret *s, struct weft_err **err)
+{
+    weft_auto_free char *id = weft_fmt("id=%s", s->id);
+    weft_auto_free char *id_field = weft_csv_field(id);
+    weft_auto_free char *prefix = weft_fmt("%s,", id_field);
+    weft_auto_free char *abs = NULL;
+    weft_auto_free char *from = NULL;
+    weft_auto_free char *from_field = NULL;
+
+    for (size_t i = 0; i < r->secrets.n; i++) {
+        if (weft_starts_with(r->secrets.v[i], prefix)) {
+            return weft_fail(err, WEFT_E_USAGE, "the id is given twice");
+        }
+    }
+    if (s->env) {
+        if (!getenv(s->env)) {
+            return weft_fail(err, WEFT_E_USAGE, "the environment variable %s is not set", s->env);
+        }
+        from = weft_fmt("env=%s", s->env);
+    } else {
+        if (secret_check_file(s->src, err) < 0) {
+            return -1;
+        }
+        abs = weft_path_abs(s->src, err);
+        if (!abs) {
+            return -1;
+        }
+        from = weft_fmt("src=%s", abs);
+    }
+    from_field = weft_csv_field(from);
+    weft_strv_addf(&r->secrets, "%s%s", prefix, from_field);
+    return 0;
+}
+
+int weft_request_add_secret(struct weft_request *r, const char *value, struct weft_err **err)
+{
+    weft_auto_strv fields = {0};
+    struct secret s = {0};
+    int rc = weft_csv_split(value, &fields, err);
+
+    for (size_t i = 0; rc == 0 && i < fields.n; i++) {
+        rc = secret_field(&s, fields.v[i], err);
+    }
+    if (rc == 0) {
+        rc = secret_settle(&s, err);
+    }
+    if (rc == 0) {
+        rc = secret_add(r, &s, err);
+    }
+    if (rc < 0) {
+        weft_err_wrap(err, "\"%s\"", value);
+    }
+    secret_finish(&s);
+    return rc;
+}
+
+/* The paths of a --ssh, made absolute. Commas part them, so none can be in a path. */
+static int ssh_paths(const char *text, struct weft_buf *out, struct weft_err **err)
+{
+    weft_auto_strv paths = {0};
+
+    weft_split(text, ',', &paths);
+    for (size_t i = 0; i < paths.n; i++) {
+        weft_auto_free char *abs = weft_path_abs(paths.v[i], err);
+        weft_auto_free char *shown = weft_printable(paths.v[i]);
+
+        if (!abs) {
+            return -1;
+        }
+        if (access(abs, R_OK) < 0) {
+            return weft_fail(err, WEFT_E_USAGE, "\"%s\": %s", shown, strerror(errno));
+        }
+        if (weft_is_dir(abs)) {
+            return weft_fail(err, WEFT_E_USAGE, "%s is a directory", shown);
+        }
+        if (strchr(abs, ',')) {
+            return weft_fail(err, WEFT_E_USAGE, "%s: a comma cannot be in the path", abs);
+        }
+        weft_buf_printf(out, "%s%s", i == 0 ? "" : ",", abs);
+    }
+    return 0;
+}
+
+int weft_request_add_ssh(struct weft_request *r, const char *value, struct weft_err **err)
+{
+    size_t len = strcspn(value, "=");
+    weft_auto_free char *id = len ? weft_xstrndup(value, len) : weft_xstrdup("default");
+    weft_auto_buf paths = {0};
+
+    for (size_t i = 0; i < r->ssh.n; i++) {
+        if (strcspn(r->ssh.v[i], "=") == strlen(id) && weft_starts_with(r->ssh.v[i], id)) {
+            return weft_fail(err, WEFT_E_USAGE, "%s is given twice", id);
+        }
+    }
+    if (value[len] == '=' && value[len + 1]) {
+        if (ssh_paths(value + len + 1, &paths, err) < 0) {
+            return -1;
+        }
+        weft_strv_addf(&r->ssh, "%s=%s", id, paths.data);
+        return 0;
+    }
+    {
+        const char *agent = getenv("SSH_AUTH_SOCK");
+
+        if (!agent || !*agent) {
+            weft_fail(err, WEFT_E_USAGE, "there is no agent: SSH_AUTH_SOCK is not set");
+            return weft_err_hint(err, "eval \"$(ssh-agent)\" && ssh-add, or --ssh %s=KEYFILE", id);
+        }
+        if (access(agent, R_OK) < 0) {
+            return weft_fail(err, WEFT_E_USAGE, "the agent of SSH_AUTH_SOCK: %s: %s", agent,
+                             strerror(errno));
+        }
+    }
+    weft_strv_add(&r->ssh, id);
+    return 0;
+}
