@@ -58,6 +58,9 @@ int weft_descriptor_parse(const struct weft_json *json, struct weft_descriptor *
 void weft_descriptor_init(struct weft_descriptor *d, const char *media_type, const char *digest,
                           uint64_t size_bytes, const struct weft_platform *platform);
 
+/** Give a descriptor this platform. */
+void weft_descriptor_set_platform(struct weft_descriptor *d, const struct weft_platform *platform);
+
 void weft_descriptor_copy(struct weft_descriptor *to, const struct weft_descriptor *from);
 void weft_descriptor_finish(struct weft_descriptor *d);
 #define weft_auto_descriptor __attribute__((cleanup(weft_descriptor_finish))) struct weft_descriptor

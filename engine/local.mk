@@ -29,3 +29,23 @@ libweft_a_SOURCES += \
 	%D%/request_output.c \
 	%D%/request_parts.h \
 	%D%/request_source.c
+
+libweft_a_SOURCES += \
+	%D%/descriptor.c \
+	%D%/descriptor.h \
+	%D%/journal.c \
+	%D%/journal.h \
+	%D%/layer.c \
+	%D%/layer.h \
+	%D%/layout.c \
+	%D%/layout.h \
+	%D%/local_output.c \
+	%D%/local_output.h \
+	%D%/merge.c \
+	%D%/merge.h \
+	%D%/outfile.c \
+	%D%/outfile.h \
+	%D%/stage.c \
+	%D%/stage.h \
+	%D%/workdir.c \
+	%D%/workdir.h

@@ -10,7 +10,7 @@ struct weft_err;
 
 struct weft_outfile {
     char *dest;
-    char *temp; /* ".NAME.weft-XXXXXX" beside it; NULL for standard output */
+    char *temp; /* ".NAME.weft-XXXXXX" beside it; NULL for standard output, a device or a pipe */
     int fd;     /* write here */
 };
 

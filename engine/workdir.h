@@ -35,4 +35,16 @@ char *weft_workdir_existing(const char *path);
 /** Whether a directory `path` exists or can be made. Errors: WEFT_E_USAGE. For checks before anything starts. */
 int weft_workdir_check_dest(const char *path, struct weft_err **err);
 
+/* For engine/outfile.c, whose temporary files have the same names and the same locks. */
+
+/** "NAME.weft", the part of the name that all leftovers for `dest` share (weft_temp_dir adds "." and "-XXXXXX").
+ *  Caller frees. */
+char *weft_workdir_prefix(const char *dest);
+
+/** Remove what killed runs left in `dir` under this prefix. */
+void weft_workdir_sweep(const char *dir, const char *prefix);
+
+/** Lock an open file of ours and see that it is still at `path`: false if a sweep was faster. */
+bool weft_workdir_claim(int fd, const char *path);
+
 #endif

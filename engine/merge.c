@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/merge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/stage.h"
+
+/* The descriptors that the index will hold, borrowed from the images, each once. */
+struct list {
+    const struct weft_descriptor **v;
+    size_t n;
+    size_t n_images; /* the first ones are images, the others attestations */
+};
+
+static void list_finish(struct list *l)
+{
+    free(l->v);
+}
+
+#define auto_list __attribute__((cleanup(list_finish))) struct list
+
+static void append(struct list *l, const struct weft_descriptor *d)
+{
+    l->v = weft_xrealloc(l->v, l->n + 1, sizeof(struct weft_descriptor *));
+    l->v[l->n++] = d;
+}
+
+/* One entry per platform; the same manifest may serve two (an image pinned with FROM --platform). */
+static int append_image(struct list *l, const struct weft_descriptor *d, struct weft_err **err)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        char name[WEFT_PLATFORM_SIZE];
+
+        if (!weft_platform_eq(&l->v[i]->platform, &d->platform)) {
+            continue;
+        }
+        if (strcmp(l->v[i]->digest, d->digest) == 0) {
+            return 0;
+        }
+        return weft_fail(err, WEFT_E_FORMAT, "two images for %s: %s and %s",
+                         weft_platform_format(&d->platform, name), l->v[i]->digest, d->digest);
+    }
+    append(l, d);
+    return 0;
+}
+
+static void append_attestation(struct list *l, const struct weft_descriptor *d)
+{
+    for (size_t i = l->n_images; i < l->n; i++) {
+        if (strcmp(l->v[i]->digest, d->digest) == 0) {
+            return;
+        }
+    }
+    append(l, d);
+}
+
+static int collect(const struct weft_image *images, size_t n, struct list *l, struct weft_err **err)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < images[i].n_manifests; k++) {
+            if (append_image(l, &images[i].manifests[k].desc, err) < 0) {
+                return -1;
+            }
+        }
+    }
+    l->n_images = l->n;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < images[i].n_attestations; k++) {
+            append_attestation(l, &images[i].attestations[k]);
+        }
+    }
+    return 0;
+}
+
+/* Annotations of the index are kept where every platform's result is an index and all have the same. */
+static const struct weft_json *common_annotations(const struct weft_image *images, size_t n)
+{
+    weft_auto_free char *first = NULL;
+
+    if (!images[0].annotations) {
+        return NULL;
+    }
+    first = weft_json_dump(images[0].annotations, 0);
+    for (size_t i = 1; i < n; i++) {
+        weft_auto_free char *other = NULL;
+
+        if (!images[i].annotations) {
+            return NULL;
+        }
+        other = weft_json_dump(images[i].annotations, 0);
+        if (strcmp(first, other) != 0) {
+            return NULL;
+        }
+    }
+    return images[0].annotations;
+}
+
+/* A Docker list may hold nothing but Docker's types. */
+static const char *index_type(const struct list *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (!weft_media_is_docker(l->v[i]->media_type)) {
+            return WEFT_MEDIA_OCI_INDEX;
+        }
+    }
+    return WEFT_MEDIA_DOCKER_LIST;
+}
+
+/* The index as BuildKit writes it: two spaces, this order of keys. */
+static char *index_text(const struct list *l, const char *media_type,
+                        const struct weft_json *annotations)
+{
+    weft_auto_json index = weft_json_object();
+    struct weft_json *manifests = weft_json_array();
+
+    for (size_t i = 0; i < l->n; i++) {
+        weft_json_append(manifests, weft_json_copy(l->v[i]->json));
+    }
+    weft_json_set_int(index, "schemaVersion", 2);
+    weft_json_set_str(index, "mediaType", media_type);
+    weft_json_set(index, "manifests", manifests);
+    if (annotations) {
+        weft_json_set(index, "annotations", weft_json_copy(annotations));
+    }
+    return weft_json_dump(index, 2);
+}
+
+static bool is_plain(const struct weft_image *images, size_t n)
+{
+    return n == 1 && !images[0].was_index;
+}
+
+int weft_merge(struct weft_stage *stage, const struct weft_image *images, size_t n,
+               struct weft_descriptor *root, struct weft_err **err)
+{
+    weft_auto_free char *text = NULL;
+    auto_list l = {0};
+    char digest[WEFT_DIGEST_SIZE];
+    const char *media_type;
+
+    if (is_plain(images, n)) {
+        weft_descriptor_copy(root, &images[0].manifests[0].desc);
+        return 0;
+    }
+    if (collect(images, n, &l, err) < 0) {
+        return -1;
+    }
+    media_type = index_type(&l);
+    text = index_text(&l, media_type, common_annotations(images, n));
+    if (weft_stage_add_bytes(stage, text, strlen(text), digest, err) < 0) {
+        return weft_err_wrap(err, "image index");
+    }
+    weft_descriptor_init(root, media_type, digest, strlen(text), NULL);
+    return 0;
+}
+
+struct weft_json *weft_merge_metadata(const struct weft_descriptor *root,
+                                      const struct weft_image *images, size_t n,
+                                      const struct weft_strv *names)
+{
+    struct weft_json *j = weft_json_object();
+
+    if (is_plain(images, n)) {
+        weft_json_set_str(j, "containerimage.config.digest", images[0].manifests[0].config_digest);
+    }
+    weft_json_set(j, "containerimage.descriptor", weft_json_copy(root->json));
+    weft_json_set_str(j, "containerimage.digest", root->digest);
+    if (names && names->n > 0) {
+        weft_auto_free char *list = weft_strv_join(names, ",");
+
+        weft_json_set_str(j, "image.name", list);
+    }
+    return j;
+}
+
+const char *weft_merge_image_id(const struct weft_descriptor *root, const struct weft_image *images,
+                                size_t n)
+{
+    return is_plain(images, n) ? images[0].manifests[0].config_digest : root->digest;
+}
