@@ -120,4 +120,5 @@ void weft_err_free(struct weft_err *err)
 void weft_err_freep(struct weft_err **err)
 {
     weft_err_free(*err);
+    *err = NULL;
 }

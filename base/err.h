@@ -61,7 +61,7 @@ int weft_err_exit_code(const struct weft_err *err);
 /** Free an error; NULL is fine. */
 void weft_err_free(struct weft_err *err);
 
-void weft_err_freep(struct weft_err **err);
+void weft_err_freep(struct weft_err **err); /* *err is NULL after: good for a second try */
 #define weft_auto_err __attribute__((cleanup(weft_err_freep))) struct weft_err *
 
 #endif

@@ -221,6 +221,13 @@ static const char *csv_quoted(const char *p, struct weft_buf *field)
     return NULL;
 }
 
+static int csv_fail(struct weft_err **err, const char *what, const char *s)
+{
+    weft_auto_free char *shown = weft_printable(s);
+
+    return weft_fail(err, WEFT_E_USAGE, "%s \"%s\"", what, shown);
+}
+
 int weft_csv_split(const char *s, struct weft_strv *out, struct weft_err **err)
 {
     const char *p = s;
@@ -231,14 +238,13 @@ int weft_csv_split(const char *s, struct weft_strv *out, struct weft_err **err)
         if (*p == '"') {
             p = csv_quoted(p + 1, &field);
             if (!p || (*p && *p != ',')) {
-                return weft_fail(err, WEFT_E_USAGE, "unbalanced quote in \"%s\"", s);
+                return csv_fail(err, "unbalanced quote in", s);
             }
         } else {
             size_t n = strcspn(p, ",\"");
 
             if (p[n] == '"') {
-                return weft_fail(err, WEFT_E_USAGE, "bare quote in \"%s\": quote the whole field",
-                                 s);
+                return csv_fail(err, "quote the whole field, not a part of it, in", s);
             }
             weft_buf_append(&field, p, n);
             p += n;
@@ -299,8 +305,9 @@ static size_t distance(const char *a, const char *b)
 
 const char *weft_nearest(const char *word, const char *const *candidates, size_t n)
 {
-    const char *best = NULL;
     size_t best_distance = SIZE_MAX;
+    const char *best = NULL;
+    size_t len = strlen(word);
 
     for (size_t i = 0; i < n; i++) {
         size_t d = distance(word, candidates[i]);
@@ -310,7 +317,8 @@ const char *weft_nearest(const char *word, const char *const *candidates, size_t
             best = candidates[i];
         }
     }
-    return best && best_distance <= 1 + strlen(word) / 3 ? best : NULL;
+    /* less than its length: a word must share something with what is offered for it */
+    return best && best_distance <= 1 + len / 3 && best_distance < len ? best : NULL;
 }
 
 /* The length of the well-formed UTF-8 sequence of a printable character at s, or 0. */
@@ -332,10 +340,11 @@ static size_t utf8_length(const unsigned char *s)
         }
         c = c << 6 | (s[i] & 0x3fu);
     }
-    /* overlong forms, surrogates, C1 controls, what lies beyond Unicode, and the marks that reorder
-     * a line's text */
+    /* overlong forms, surrogates, C1 controls, what lies beyond Unicode, and the marks that break
+     * a line (U+2028, U+2029) or reorder its text */
     if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || (c >= 0xd800 && c < 0xe000) ||
-        c < 0xa0 || c > 0x10ffff || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)) {
+        c < 0xa0 || c > 0x10ffff || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+        c == 0x61c || c == 0x200e || c == 0x200f) {
         return 0;
     }
     return n;
@@ -382,8 +391,10 @@ int weft_parse_long(const char *s, long min, long max, const char *what, long *o
     errno = 0;
     v = strtol(s, &end, 10);
     if (errno || end == s || *end || isspace((unsigned char)*s) || v < min || v > max) {
+        weft_auto_free char *shown = weft_printable(s);
+
         return weft_fail(err, WEFT_E_USAGE, "%s: \"%s\" is not a whole number from %ld to %ld",
-                         what, s, min, max);
+                         what, shown, min, max);
     }
     *out = v;
     return 0;

@@ -2,6 +2,7 @@
 # A unit test is tests/unit/test_MODULE.c and one line here. It is linked with libweft.a and
 # cmocka (LDADD in Makefile.am).
 unit_tests =
+unit_tests += %D%/unit/test_err %D%/unit/test_mem %D%/unit/test_str
 unit_tests += %D%/unit/test_platform
 unit_tests += %D%/unit/test_plan
 unit_tests += %D%/unit/test_solve
@@ -20,4 +21,4 @@ endif
 check-e2e: all
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
-EXTRA_DIST += %D%/e2e %D%/lint.sh %D%/long
+EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/lint.sh %D%/long
