@@ -4,6 +4,7 @@
 #include "base/json.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,7 @@ void weft_json_free(struct weft_json *j)
 void weft_json_freep(struct weft_json **j)
 {
     weft_json_free(*j);
+    *j = NULL;
 }
 
 struct weft_json *weft_json_get(const struct weft_json *j, const char *key)
@@ -211,9 +213,18 @@ struct weft_json *weft_json_string(const char *s)
 
 void weft_json_set(struct weft_json *j, const char *key, struct weft_json *value)
 {
-    if (value && json_object_set_new(in(j), key, in(value)) < 0) {
-        abort();
+    if (!value) {
+        return;
     }
+    /* this one leaves us the value when it refuses the key */
+    if (json_object_set(in(j), key, in(value)) < 0) {
+        weft_auto_free char *repaired = utf8_repaired(key);
+
+        if (json_object_set(in(j), repaired, in(value)) < 0) {
+            abort();
+        }
+    }
+    json_decref(in(value));
 }
 
 void weft_json_set_str(struct weft_json *j, const char *key, const char *s)
@@ -235,7 +246,7 @@ void weft_json_set_bool(struct weft_json *j, const char *key, bool v)
 
 void weft_json_set_real(struct weft_json *j, const char *key, double v)
 {
-    weft_json_set(j, key, out(json_real(v)));
+    weft_json_set(j, key, out(isfinite(v) ? json_real(v) : json_null()));
 }
 
 void weft_json_append(struct weft_json *array, struct weft_json *value)

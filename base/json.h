@@ -49,7 +49,7 @@ typedef void weft_json_member_fn(const char *key, const struct weft_json *value,
 void weft_json_each(const struct weft_json *j, weft_json_member_fn *fn, void *data);
 
 /* Building: objects and arrays are new; setters copy strings and take ownership of values (also of
- * NULL: ignored). */
+ * NULL: ignored). In keys too, bytes that are not UTF-8 become U+FFFD. */
 struct weft_json *weft_json_object(void);
 struct weft_json *weft_json_array(void);
 struct weft_json *weft_json_string(const char *s); /* bytes that are not UTF-8 become U+FFFD */
@@ -57,7 +57,7 @@ void weft_json_set(struct weft_json *j, const char *key, struct weft_json *value
 void weft_json_set_str(struct weft_json *j, const char *key, const char *s); /* NULL: not set */
 void weft_json_set_int(struct weft_json *j, const char *key, int64_t v);
 void weft_json_set_bool(struct weft_json *j, const char *key, bool v);
-void weft_json_set_real(struct weft_json *j, const char *key, double v);
+void weft_json_set_real(struct weft_json *j, const char *key, double v); /* not finite: null */
 void weft_json_append(struct weft_json *array, struct weft_json *value);
 void weft_json_append_str(struct weft_json *array, const char *s);
 

@@ -3,6 +3,7 @@
 # cmocka (LDADD in Makefile.am).
 unit_tests =
 unit_tests += %D%/unit/test_err %D%/unit/test_mem %D%/unit/test_str
+unit_tests += %D%/unit/test_json
 unit_tests += %D%/unit/test_platform
 unit_tests += %D%/unit/test_plan
 unit_tests += %D%/unit/test_solve
