@@ -95,15 +95,24 @@ void weft_digest_bytes(const void *data, size_t len, char digest[WEFT_DIGEST_SIZ
 int weft_digest_check_file(const char *path, const char *digest, uint64_t size_bytes,
                            const atomic_bool *cancel, struct weft_err **err)
 {
-    weft_auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    /* O_NONBLOCK: a FIFO in its place must not stop us */
+    weft_auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     weft_auto_free char *chunk = NULL;
     auto_hash h = NULL;
     char found[WEFT_DIGEST_SIZE];
     uint64_t total = 0;
+    struct stat st;
     ssize_t n;
 
-    if (fd < 0) {
+    if (fd < 0 || fstat(fd, &st) < 0) {
         return weft_fail_sys(err, errno, "open %s", path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return weft_fail(err, WEFT_E_DIGEST, "%s is not a regular file", path);
+    }
+    if ((uint64_t)st.st_size != size_bytes) {
+        return weft_fail(err, WEFT_E_DIGEST, "%s has %lld bytes where %llu are due", path,
+                         (long long)st.st_size, (unsigned long long)size_bytes);
     }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     chunk = weft_xmalloc(CHUNK_BYTES);
