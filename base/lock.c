@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -37,14 +38,23 @@ int weft_lock_try(int fd, bool exclusive, struct weft_err **err)
     return 1;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int weft_lock_wait(int fd, bool exclusive, int timeout_ms, struct weft_err **err)
 {
     const struct timespec pause = {0, RETRY_MS * 1000000L};
+    const int64_t start_ms = now_ms();
 
-    for (int waited_ms = 0;; waited_ms += RETRY_MS) {
+    for (;;) {
         int got = weft_lock_try(fd, exclusive, err);
 
-        if (got != 0 || (timeout_ms >= 0 && waited_ms >= timeout_ms)) {
+        if (got != 0 || (timeout_ms >= 0 && now_ms() - start_ms >= timeout_ms)) {
             return got;
         }
         nanosleep(&pause, NULL);

@@ -16,7 +16,8 @@ struct weft_err;
 int weft_lock_open(const char *path, struct weft_err **err);
 
 /** Try to take the lock, shared or exclusive, at once. Returns 1 got, 0 held by another, -1
- * WEFT_E_IO. */
+ * WEFT_E_IO. A lock that fd holds already is converted, but not atomically: where the answer is 0
+ * it is lost (flock(2)). */
 int weft_lock_try(int fd, bool exclusive, struct weft_err **err);
 
 /** As weft_lock_try, but tries again every 5 ms until `timeout_ms` is over (negative: for ever). 1,

@@ -5,6 +5,7 @@ unit_tests =
 unit_tests += %D%/unit/test_err %D%/unit/test_mem %D%/unit/test_str
 unit_tests += %D%/unit/test_json
 unit_tests += %D%/unit/test_digest
+unit_tests += %D%/unit/test_lock
 unit_tests += %D%/unit/test_platform
 unit_tests += %D%/unit/test_plan
 unit_tests += %D%/unit/test_solve
