@@ -49,3 +49,24 @@ libweft_a_SOURCES += \
 	%D%/stage.h \
 	%D%/workdir.c \
 	%D%/workdir.h
+
+# What is process 1 of a worker. It needs few of the libraries, and starts faster without the rest.
+pkglibexec_PROGRAMS += libexec/weft-init
+libexec_weft_init_SOURCES = %D%/init_main.c
+libexec_weft_init_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
+libexec_weft_init_LDADD = $(weft_libs)
+
+libweft_a_SOURCES += \
+	%D%/buildkit.c \
+	%D%/buildkit.h \
+	%D%/cmd_worker.c \
+	%D%/worker.c \
+	%D%/worker.h \
+	%D%/worker_config.c \
+	%D%/worker_config.h \
+	%D%/worker_end.c \
+	%D%/worker_end.h \
+	%D%/worker_files.c \
+	%D%/worker_files.h \
+	%D%/worker_list.c \
+	%D%/worker_runs.c

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Workers: each is one buildkitd in a user, mount and PID namespace of its own, with its own binfmt_misc, under weft's
- * init (libexec/weft-init). This module finds the worker of a slot, starts it where there is none, shares it between
- * commands, and ends it. All calls block, keep no global state and may be made from several threads at once; one
- * struct weft_worker belongs to one thread at a time. Knows nothing of builds.
+ * Workers: each is one buildkitd in a user, mount and PID namespace of its own, with its own
+ * binfmt_misc, under weft's init (libexec/weft-init). This module finds the worker of a slot,
+ * starts it where there is none, shares it between commands, and ends it. All calls block, keep no
+ * global state and may be made from several threads at once; one struct weft_worker belongs to one
+ * thread at a time. Knows nothing of builds.
  *
- * In RUNTIME/workers/SLOT (0700): worker.json, buildkitd.sock, clients.lock (shared by all who use the worker), start.lock.
- * In STATE/workers/SLOT: buildkit/ (BuildKit's root), buildkitd.log, lock (held by the init while it lives).
+ * In RUNTIME/workers/SLOT (0700): worker.json, buildkitd.sock, clients.lock (shared by all who use
+ * the worker), start.lock. In STATE/workers/SLOT: buildkit/ (BuildKit's root), buildkitd.log, lock
+ * (held by the init while it lives).
  */
 #ifndef WEFT_ENGINE_WORKER_H
 #define WEFT_ENGINE_WORKER_H
@@ -15,7 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "binfmt/handler.h"
@@ -23,25 +24,30 @@
 
 struct weft_err;
 
-/** What a caller can choose. Start from {0} for the defaults. */
-struct weft_worker_options {
-    enum weft_scope scope; /* WEFT_SCOPE_NAMESPACE falls back to _EXISTING by itself where the mount is denied */
-    long idle_ms;          /* a worker ends after so long without a client; 0: at once (default: WEFT_IDLE_DEFAULT_MS) */
+enum {
+    WEFT_IDLE_DEFAULT_MS = 10 * 60 * 1000
 };
 
-enum { WEFT_IDLE_DEFAULT_MS = 10 * 60 * 1000 };
+/** What a caller can choose. */
+struct weft_worker_options {
+    enum weft_scope
+        scope;    /* NAMESPACE falls back to EXISTING by itself where the mount is denied */
+    long idle_ms; /* a worker ends after so long without a client; 0: as soon as it has none */
+};
 
 /**
- * What is the same for all workers of one command: QEMU programs at hand, BuildKit's programs, directories, proxies, and
- * the identity made of them. Gathered once; read only after that, so all threads share it.
+ * What is the same for all workers of one command: QEMU programs at hand, BuildKit's programs,
+ * directories, proxies, and the identity made of them. Gathered once; read only after that, so all
+ * threads share it.
  */
 struct weft_worker_config;
 
 /**
- * Gather it. Starts no program but, on amd64, one that shows whether the kernel runs 386 code.
- * Errors: WEFT_E_UNSUPPORTED (no buildkitd, buildctl, weft-init or OCI runtime; the hint says how to get them),
- * WEFT_E_IO, WEFT_E_USAGE (neither HOME nor WEFT_STATE_DIR).
- * Ownership: caller, weft_worker_config_destroy, after the last worker made with it.
+ * Gather it; options NULL: the defaults. Starts no program but, on amd64, one that shows whether
+ * the kernel runs 386 code. Errors: WEFT_E_UNSUPPORTED (no buildkitd, buildctl, weft-init or OCI
+ * runtime; the hint says how to get them), WEFT_E_IO, WEFT_E_USAGE (neither HOME nor
+ * WEFT_STATE_DIR). Ownership: caller, weft_worker_config_destroy, after the last worker made with
+ * it.
  */
 struct weft_worker_config *weft_worker_config_create(const struct weft_worker_options *options,
                                                      struct weft_err **err);
@@ -49,35 +55,42 @@ void weft_worker_config_destroy(struct weft_worker_config *cfg);
 
 /** Absolute paths of the programs found. Borrowed from cfg. */
 const char *weft_worker_config_buildctl(const struct weft_worker_config *cfg);
-const char *weft_worker_config_session(const struct weft_worker_config *cfg); /* weft-session; NULL: not found */
+const char *weft_worker_config_session(
+    const struct weft_worker_config *cfg); /* weft-session; NULL: not found */
 
-/** Log (debug level) which buildkitd, buildctl, QEMU and runtime were found, and their versions. Runs each of them. */
+/** Log (debug level) which buildkitd, buildctl, QEMU and runtime were found, and their versions.
+ * Runs each of them. */
 void weft_worker_config_log(const struct weft_worker_config *cfg);
 
 /** One attached worker. Fields are read-only for callers. */
 struct weft_worker {
     const struct weft_worker_config *cfg;
-    char *slot;            /* "linux_arm64", or "linux_arm64.1" where the first was in use with other settings */
-    char *address;         /* "unix:///run/weft/workers/SLOT/buildkitd.sock": for buildctl --addr */
-    char *socket_path;     /* the same without "unix://" */
-    char *state_dir;       /* STATE/workers/SLOT */
-    char *buildkit_root;   /* STATE/workers/SLOT/buildkit */
-    char *content_dir;     /* .../content/blobs/sha256 of the content store, or NULL where its place is not known */
+    char *
+        slot; /* "linux_arm64", or "linux_arm64.1" where the first was in use with other settings */
+    char *address;       /* "unix:///run/weft/workers/SLOT/buildkitd.sock": for buildctl --addr */
+    char *socket_path;   /* the same without "unix://" */
+    char *state_dir;     /* STATE/workers/SLOT */
+    char *buildkit_root; /* STATE/workers/SLOT/buildkit */
+    char *content_dir; /* .../content/blobs/sha256 of the content store, or NULL where its place is
+                          not known */
+    char *note; /* what the user should know of it (slow state directory), one line; or NULL */
     bool started_here;     /* false: it was up already */
     enum weft_scope scope; /* in force */
-    bool process_sandbox;  /* false: /proc could not be mounted, RUN steps share the worker's PID namespace */
+    bool process_sandbox;  /* false: /proc could not be mounted, RUN steps share the worker's PID
+                              namespace */
     pid_t pid;             /* of its init, as seen from here */
     uint64_t pid_start;    /* field 22 of /proc/PID/stat: with pid, the identity of the process */
     int clients_fd;        /* holds the shared lock */
 };
 
 /**
- * Attach to the worker of `slot` ([a-z0-9_.-], a platform's directory name or "group"), or start it. A worker with other
- * settings is replaced while it is idle; while it is in use, the next of SLOT.1, SLOT.2, ... is taken, state and all.
- * What a killed worker left is cleared away. `cancel` (may be NULL) is looked at at least every 50 ms; a worker half
- * started is then ended.
- * Returns 0 and *out (caller: weft_worker_release), or -1. Errors: WEFT_E_UNSUPPORTED (namespaces, id maps: the hint has the command),
- * WEFT_E_CHILD (buildkitd did not start; its last lines in the message), WEFT_E_IO, WEFT_E_CANCELLED.
+ * Attach to the worker of `slot` ([a-z0-9_.-], a platform's directory name or "group"), or start
+ * it. A worker with other settings is replaced while it is idle; while it is in use, the next of
+ * SLOT.1, SLOT.2, ... is taken, state and all. What a killed worker left is cleared away. `cancel`
+ * (may be NULL) is looked at at least every 50 ms; a worker half started is then ended. Returns 0
+ * and *out (caller: weft_worker_release), or -1. Errors: WEFT_E_UNSUPPORTED (namespaces, id maps:
+ * the hint has the command), WEFT_E_CHILD (buildkitd did not start; its last lines in the message),
+ * WEFT_E_IO, WEFT_E_CANCELLED.
  */
 int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
                         const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err);
@@ -85,13 +98,16 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
 /** Let go of the worker, which lives on until it has been idle for long enough. NULL is fine. */
 void weft_worker_release(struct weft_worker *w);
 
-/** Let go, and end the worker if nobody else uses it; returns when its last process is gone (10 s, then it is killed). NULL is fine. */
+/** Let go, and end the worker if nobody else uses it; returns when its last process is gone (10 s,
+ * then it is killed). NULL is fine. */
 void weft_worker_stop_if_unused(struct weft_worker *w);
 
-/** Whether its init lives and its socket takes connections: tells a dead worker from a failed build. */
+/** Whether its init lives and its socket takes connections: tells a dead worker from a failed
+ * build. */
 bool weft_worker_alive(const struct weft_worker *w);
 
-/** The last `lines` lines of buildkitd's log, as it wrote them ("" where there is none). Caller frees. */
+/** The last `lines` lines of buildkitd's log, as it wrote them ("" where there is none). Caller
+ * frees. */
 char *weft_worker_log_tail(const struct weft_worker *w, int lines);
 
 /** How the programs of one ELF machine run in a worker. */
@@ -105,46 +121,52 @@ enum weft_runs_how {
 /** Start from {0}; end with weft_runs_finish. */
 struct weft_runs {
     enum weft_runs_how how;
-    char *interpreter; /* path of QEMU, or NULL (native; existing, but the host's table is out of sight) */
+    char *interpreter; /* path of QEMU, or NULL (native; existing, but the host's table is out of
+                          sight) */
     char *handler;     /* existing: the entry's name */
     char *mend;        /* not: the command that mends it */
 };
 
 /**
- * How programs of `m` run in worker w; w == NULL: in a worker that is yet to be started, as far as can be told.
- * Returns 0, or -1 with WEFT_E_CHILD where buildkitd had to be asked and did not answer.
+ * How programs of `m` run in worker w; w == NULL: in a worker that is yet to be started, as far as
+ * can be told. Returns 0, or -1 with WEFT_E_CHILD where buildkitd had to be asked and did not
+ * answer.
  */
 int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_worker *w,
                      const struct weft_machine *m, struct weft_runs *out, struct weft_err **err);
 void weft_runs_finish(struct weft_runs *r);
 
-/** "7.2.22" of a QEMU program; asked once and kept in the state directory. NULL where it does not say. Caller frees. */
+/** "7.2.22" of a QEMU program; asked once and kept in the state directory. NULL where it does not
+ * say. Caller frees. */
 char *weft_worker_qemu_version(const struct weft_worker_config *cfg, const char *program);
 
-enum weft_worker_status { WEFT_WORKER_STOPPED, WEFT_WORKER_IDLE, WEFT_WORKER_BUSY };
+enum weft_worker_status {
+    WEFT_WORKER_STOPPED,
+    WEFT_WORKER_IDLE,
+    WEFT_WORKER_BUSY
+};
 
 /** One line of `weft worker list`. */
 struct weft_worker_entry {
     char *slot;
     enum weft_worker_status status;
-    pid_t pid;           /* 0: stopped */
-    int64_t started_s;   /* Unix time; 0: stopped */
-    char *socket_path;   /* NULL: stopped */
-    char *buildkitd;     /* path of the program it runs; NULL: stopped */
+    pid_t pid;         /* 0: stopped */
+    int64_t started_s; /* Unix time; 0: stopped */
+    char *socket_path; /* NULL: stopped */
+    char *buildkitd;   /* path of the program it runs; NULL: stopped */
     enum weft_scope scope;
     bool process_sandbox;
-    char *identity;      /* 64 hex digits; NULL: stopped */
+    char *identity; /* 64 hex digits; NULL: stopped */
     char *state_dir;
 };
 
-/** All slots that have a state or a process, sorted. Needs no config. Returns 0 and entries[n] (caller frees), or -1 (WEFT_E_IO, WEFT_E_USAGE). */
+/** All slots that have a state or a process, sorted. Needs no config. Returns 0 and entries[n]
+ * (caller frees), or -1 (WEFT_E_IO, WEFT_E_USAGE). */
 int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_err **err);
 void weft_worker_entries_free(struct weft_worker_entry *entries, size_t n);
 
-/** End the worker of an exact slot name and wait for it. force: also while it is in use. Returns 1 ended, 0 there was none, -1 (WEFT_E_IO; WEFT_E_USAGE: in use). */
+/** End the worker of an exact slot name and wait for it. force: also while it is in use. Returns 1
+ * ended, 0 there was none, -1 (WEFT_E_IO; WEFT_E_USAGE: in use). */
 int weft_worker_stop(const char *slot, bool force, struct weft_err **err);
-
-/** `weft worker list|stop ...`: the command. Returns 0, or -1 with err. */
-int weft_cmd_worker(int argc, char **argv, FILE *out, struct weft_err **err);
 
 #endif

@@ -19,9 +19,12 @@ check-local:
 	@echo "cmocka was not found by configure: unit tests are left out"
 endif
 
+# What end-to-end tests of workers need: one that acquires a worker, one that denies a mount.
+check_PROGRAMS += %D%/e2e/worker-hold %D%/e2e/deny-mount
+
 # End-to-end tests: real buildkitd, real QEMU. PATTERN=... runs some of them.
 .PHONY: check-e2e
-check-e2e: all
+check-e2e: all %D%/e2e/worker-hold %D%/e2e/deny-mount
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
 EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/lint.sh %D%/long

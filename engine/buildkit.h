@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * BuildKit's programs and the OCI runtime on this machine: where they are, whether they are fit,
+ * and how buildkitd is called. Knows nothing of slots and locks.
+ */
+#ifndef WEFT_ENGINE_BUILDKIT_H
+#define WEFT_ENGINE_BUILDKIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct weft_err;
+
+/** Start from {0}; end with weft_buildkit_finish. Paths are absolute. */
+struct weft_buildkit {
+    char *buildkitd;
+    char *buildctl;
+    char *init;                /* weft-init */
+    char *session;             /* weft-session, or NULL */
+    struct weft_strv runtimes; /* OCI runtimes that are there, the preferred one first */
+};
+
+/**
+ * Find them: $WEFT_BUILDKITD and $WEFT_BUILDCTL, weft's libexec directory, $PATH; runtimes:
+ * $WEFT_RUNTIME alone, else crun, runc. Runs nothing. Errors: WEFT_E_UNSUPPORTED with a hint how to
+ * get what is missing.
+ */
+int weft_buildkit_find(struct weft_buildkit *b, struct weft_err **err);
+void weft_buildkit_finish(struct weft_buildkit *b);
+
+/**
+ * The first runtime that is new enough for BuildKit, which it is asked itself ("run --help").
+ * Borrowed from b. NULL: WEFT_E_UNSUPPORTED.
+ */
+const char *weft_buildkit_runtime(const struct weft_buildkit *b, struct weft_err **err);
+
+/** Whether the text of "RUNTIME run --help" has the option --keep, which BuildKit uses. */
+bool weft_buildkit_help_has_keep(const char *help);
+
+/** First line of "PROGRAM --version", made printable. Runs it. Caller frees; NULL where it fails.
+ */
+char *weft_buildkit_version(const char *program);
+
+/** Disk space of one of n states: all together get min(80 % of the file system, 100 GB). n >= 1. */
+uint64_t weft_buildkit_share_bytes(uint64_t fs_size_bytes, unsigned n);
+
+/** buildkitd.toml of a worker that may use so much. Caller frees. */
+char *weft_buildkit_config(uint64_t share_bytes);
+
+/** The variables of our environment that a worker gets: proxies and CA files, "K=V", sorted. */
+void weft_buildkit_passed_env(struct weft_strv *env);
+
+/**
+ * Whether a gRPC server answers at the socket, tried until timeout_ms is over. buildkitd listens
+ * before it is able to work, and may still fail then; so this waits for the first bytes of HTTP/2.
+ */
+bool weft_buildkit_ping(const char *socket_path, int timeout_ms);
+
+/** The Go architectures ("arm64", "mips64le") that buildkitd found to run by running programs of
+ * them. Errors: WEFT_E_CHILD, WEFT_E_FORMAT. */
+int weft_buildkit_ask_archs(const char *buildctl, const char *address, struct weft_strv *archs,
+                            struct weft_err **err);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "engine/buildkit.h"
+#include "engine/cmd.h"
+#include "engine/worker.h"
+
+static const char usage[] =
+    "usage: weft worker list [--json] [--size]\n"
+    "       weft worker stop [--force] (--all | SLOT...)\n"
+    "\n"
+    "A worker is a buildkitd that weft has started for a platform (or for a group of them). It "
+    "ends\n"
+    "by itself when it has not been used for a while; its state, the build cache, is kept.\n"
+    "\n"
+    "list          the workers that run, and the states of those that do not\n"
+    "  --json      as JSON\n"
+    "  --size      with the disk space of each state (walks over all of its files)\n"
+    "stop          end workers, and wait until nothing of them is left\n"
+    "  -a, --all   all of them\n"
+    "  -f, --force also those in use: their builds fail\n"
+    "\n"
+    "examples:\n"
+    "  weft worker list\n"
+    "  weft worker stop linux_arm64\n"
+    "  weft worker stop --all\n";
+
+static const char *const status_names[] = {
+    [WEFT_WORKER_STOPPED] = "stopped",
+    [WEFT_WORKER_IDLE] = "idle",
+    [WEFT_WORKER_BUSY] = "busy",
+};
+
+static int fail_usage(struct weft_err **err, const char *what)
+{
+    weft_fail(err, WEFT_E_USAGE, "worker: %s", what);
+    return weft_err_hint(err, "weft worker --help");
+}
+
+/* Sum of what lies below fd, which this function closes. *whole: nothing was out of reach (files of
+ * other ids of the worker's namespace are, for an ordinary user). */
+static uint64_t disk_usage(int fd, bool *whole)
+{
+    weft_auto_dir dir = fd < 0 ? NULL : fdopendir(fd);
+    uint64_t sum = 0;
+    struct dirent *e;
+
+    if (!dir) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        *whole = *whole && errno == ENOENT;
+        return 0;
+    }
+    while ((e = readdir(dir))) {
+        struct stat st;
+
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+            fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            continue;
+        }
+        sum += (uint64_t)st.st_blocks * 512 / (S_ISDIR(st.st_mode) ? 1 : st.st_nlink);
+        if (S_ISDIR(st.st_mode)) {
+            sum += disk_usage(
+                openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                whole);
+        }
+    }
+    return sum;
+}
+
+static char *uptime(int64_t started_s)
+{
+    long long s = (long long)time(NULL) - started_s;
+
+    s = s < 0 ? 0 : s;
+    if (s < 60) {
+        return weft_fmt("%llds", s);
+    }
+    return s < 3600 ? weft_fmt("%lldm%02llds", s / 60, s % 60)
+                    : weft_fmt("%lldh%02lldm", s / 3600, s / 60 % 60);
+}
+
+/* "v0.32.2" of "buildkitd github.com/moby/buildkit v0.32.2 REVISION" */
+static char *buildkit_version(const char *buildkitd)
+{
+    weft_auto_free char *line = buildkitd ? weft_buildkit_version(buildkitd) : NULL;
+    weft_auto_strv words = {0};
+
+    if (!line) {
+        return NULL;
+    }
+    weft_split(line, ' ', &words);
+    for (size_t i = 0; i < words.n; i++) {
+        if (words.v[i][0] == 'v' && words.v[i][1] >= '0' && words.v[i][1] <= '9') {
+            return weft_fmt("%s", words.v[i]);
+        }
+    }
+    return weft_steal(&line);
+}
+
+static void print_json(FILE *out, const struct weft_worker_entry *list, size_t n, bool size)
+{
+    weft_auto_json root = weft_json_object();
+    struct weft_json *workers = weft_json_array();
+    weft_auto_free char *text = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct weft_worker_entry *e = &list[i];
+        struct weft_json *j = weft_json_object();
+
+        weft_json_set_str(j, "slot", e->slot);
+        weft_json_set_str(j, "status", status_names[e->status]);
+        if (e->status != WEFT_WORKER_STOPPED) {
+            weft_auto_free char *version = buildkit_version(e->buildkitd);
+
+            weft_json_set_int(j, "pid", e->pid);
+            weft_json_set_int(j, "started", e->started_s);
+            weft_json_set_str(j, "socket", e->socket_path);
+            weft_json_set_str(j, "buildkitd", e->buildkitd);
+            weft_json_set_str(j, "buildkit", version);
+            weft_json_set_str(j, "handlers", weft_scope_name(e->scope));
+            weft_json_set_bool(j, "process_sandbox", e->process_sandbox);
+            weft_json_set_str(j, "identity", e->identity);
+        }
+        weft_json_set_str(j, "state", e->state_dir);
+        if (size) {
+            bool whole = true;
+
+            weft_json_set_int(j, "size_bytes",
+                              (int64_t)disk_usage(
+                                  open(e->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &whole));
+            weft_json_set_bool(j, "size_whole", whole);
+        }
+        weft_json_append(workers, j);
+    }
+    weft_json_set_int(root, "schema", 1);
+    weft_json_set(root, "workers", workers);
+    text = weft_json_dump(root, 2);
+    fprintf(out, "%s\n", text);
+}
+
+static void print_table(FILE *out, const struct weft_worker_entry *list, size_t n, bool size)
+{
+    int width = 4;
+
+    if (n == 0) {
+        fprintf(out, "no workers; weft build starts them\n");
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int len = (int)strlen(list[i].slot);
+
+        width = len > width ? len : width;
+    }
+    fprintf(out, "%-*s  %-7s  %7s  %8s  %-10s  %-9s  %s%s\n", width, "SLOT", "STATUS", "PID", "UP",
+            "BUILDKIT", "HANDLERS", size ? "     SIZE  " : "", "SOCKET OR STATE");
+    for (size_t i = 0; i < n; i++) {
+        const struct weft_worker_entry *e = &list[i];
+        bool up = e->status != WEFT_WORKER_STOPPED;
+        weft_auto_free char *pid = up ? weft_fmt("%d", (int)e->pid) : weft_fmt("-");
+        weft_auto_free char *time_up = up ? uptime(e->started_s) : weft_fmt("-");
+        weft_auto_free char *version = buildkit_version(e->buildkitd);
+        weft_auto_free char *used = weft_fmt("%s", "");
+
+        if (size) {
+            bool whole = true;
+            int fd = open(e->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            weft_auto_free char *human = weft_human_size((double)disk_usage(fd, &whole));
+            weft_auto_free char *mark = weft_fmt("%s%s", whole ? "" : ">", human);
+
+            free(used);
+            used = weft_fmt("%9s  ", mark);
+        }
+        fprintf(out, "%-*s  %-7s  %7s  %8s  %-10s  %-9s  %s%s\n", width, e->slot,
+                status_names[e->status], pid, time_up, version ? version : "-",
+                up ? weft_scope_name(e->scope) : "-", used, up ? e->socket_path : e->state_dir);
+    }
+}
+
+static int run_list(int argc, char **argv, FILE *out, struct weft_err **err)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"size", no_argument, NULL, 's'},
+        {0},
+    };
+    struct weft_worker_entry *list;
+    bool json = false, size = false;
+    size_t n;
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (opt) {
+        case 'j':
+            json = true;
+            break;
+        case 's':
+            size = true;
+            break;
+        default:
+            return fail_usage(err, "list takes --json and --size");
+        }
+    }
+    if (optind < argc) {
+        return fail_usage(err, "list takes no arguments");
+    }
+    if (weft_worker_list(&list, &n, err) < 0) {
+        return -1;
+    }
+    if (json) {
+        print_json(out, list, n, size);
+    } else {
+        print_table(out, list, n, size);
+    }
+    weft_worker_entries_free(list, n);
+    return 0;
+}
+
+static int stop_one(const char *slot, bool force, FILE *out, struct weft_err **err)
+{
+    int got = weft_worker_stop(slot, force, err);
+
+    if (got == 1) {
+        fprintf(out, "%s\n", slot);
+    }
+    return got;
+}
+
+/* Goes on after a worker that is in use; the first error is the command's. */
+static int stop_all(bool force, FILE *out, struct weft_err **err)
+{
+    struct weft_worker_entry *list;
+    struct weft_err *first = NULL;
+    size_t n;
+
+    if (weft_worker_list(&list, &n, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct weft_err *e = NULL;
+
+        if (list[i].status == WEFT_WORKER_STOPPED || stop_one(list[i].slot, force, out, &e) >= 0) {
+            continue;
+        }
+        if (first) {
+            weft_err_free(e);
+        } else {
+            first = e;
+        }
+    }
+    weft_worker_entries_free(list, n);
+    if (first && err) {
+        *err = first;
+    } else {
+        weft_err_free(first);
+    }
+    return first ? -1 : 0;
+}
+
+static int run_stop(int argc, char **argv, FILE *out, struct weft_err **err)
+{
+    static const struct option options[] = {
+        {"all", no_argument, NULL, 'a'},
+        {"force", no_argument, NULL, 'f'},
+        {0},
+    };
+    bool all = false, force = false;
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "af", options, NULL)) != -1) {
+        switch (opt) {
+        case 'a':
+            all = true;
+            break;
+        case 'f':
+            force = true;
+            break;
+        default:
+            return fail_usage(err, "stop takes --all and --force");
+        }
+    }
+    if (all == (optind < argc)) {
+        return fail_usage(err, "stop takes either --all or the names of slots");
+    }
+    if (all) {
+        return stop_all(force, out, err);
+    }
+    for (int i = optind; i < argc; i++) {
+        int got = stop_one(argv[i], force, out, err);
+
+        if (got == 0) {
+            weft_fail(err, WEFT_E_USAGE, "there is no worker %s", argv[i]);
+            return weft_err_hint(err, "weft worker list");
+        }
+        if (got < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int run(int argc, char **argv, FILE *out, struct weft_err **err)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(usage, out);
+            return 0;
+        }
+    }
+    if (argc < 2) {
+        return fail_usage(err, "list or stop?");
+    }
+    optind = 0;
+    opterr = 0;
+    if (strcmp(argv[1], "list") == 0) {
+        return run_list(argc - 1, argv + 1, out, err);
+    }
+    if (strcmp(argv[1], "stop") == 0) {
+        return run_stop(argc - 1, argv + 1, out, err);
+    }
+    return fail_usage(err, "it knows list and stop");
+}
+
+const struct weft_cmd weft_cmd_worker = {
+    .name = "worker",
+    .summary = "List or stop the workers that builds have started",
+    .run = run,
+};

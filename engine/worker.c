@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "binfmt/sandbox.h"
+#include "engine/buildkit.h"
+#include "engine/worker_config.h"
+#include "engine/worker_end.h"
+#include "engine/worker_files.h"
+
+enum {
+    POLL_MS = 50,
+    ANSWER_MS = 15 * 1000, /* for a worker that is up, or is ending, to do what it should */
+    SLOTS_MAX = 64,
+    REPORT_MAX = 1 << 20,
+    REPORT_FD = 3,
+};
+
+extern char **environ;
+
+static bool cancelled(const atomic_bool *cancel)
+{
+    return cancel && atomic_load(cancel);
+}
+
+static int fail_cancelled(struct weft_err **err)
+{
+    return weft_fail(err, WEFT_E_CANCELLED, "interrupted");
+}
+
+/* 1 got, 0 timeout, -1. timeout_ms < 0: for ever. */
+static int lock_wait(int fd, bool exclusive, int timeout_ms, const atomic_bool *cancel,
+                     struct weft_err **err)
+{
+    for (int waited_ms = 0; timeout_ms < 0 || waited_ms <= timeout_ms; waited_ms += POLL_MS) {
+        int got;
+
+        if (cancelled(cancel)) {
+            return fail_cancelled(err);
+        }
+        got = weft_lock_wait(fd, exclusive, POLL_MS, err);
+        if (got != 0) {
+            return got;
+        }
+    }
+    return 0;
+}
+
+static bool slot_name_ok(const char *slot)
+{
+    size_t n = strspn(slot, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
+
+    return n > 0 && n < 64 && slot[n] == '\0' && *slot != '.';
+}
+
+/* The content store lies in BuildKit's "runc-SNAPSHOTTER"; with two of those it is not known whose.
+ */
+static char *find_content_dir(const char *buildkit_root)
+{
+    static const char *const snapshotters[] = {"overlayfs", "native", "fuse-overlayfs"};
+    weft_auto_free char *found = NULL;
+
+    for (size_t i = 0; i < sizeof(snapshotters) / sizeof(snapshotters[0]); i++) {
+        weft_auto_free char *dir = weft_fmt("%s/runc-%s", buildkit_root, snapshotters[i]);
+
+        if (weft_is_dir(dir)) {
+            if (found) {
+                return NULL;
+            }
+            found = weft_path_join(dir, "content/blobs/sha256");
+        }
+    }
+    return weft_steal(&found);
+}
+
+/* Layers cannot be stacked on everything. */
+static char *note_state_dir(const char *dir)
+{
+    enum {
+        OVERLAY = 0x794c7630,
+        TMPFS = 0x01021994
+    };
+    struct statfs st;
+
+    if (statfs(dir, &st) < 0) {
+        return NULL;
+    }
+    if (st.f_type == OVERLAY) {
+        return weft_fmt("%s is on an overlay file system: BuildKit has to copy whole layers; "
+                        "WEFT_STATE_DIR can name a directory on disk",
+                        dir);
+    }
+    if (st.f_type == TMPFS) {
+        return weft_fmt("%s is in memory, where some moves of directories fail in RUN; "
+                        "WEFT_STATE_DIR can name a directory on disk",
+                        dir);
+    }
+    return NULL;
+}
+
+static struct weft_worker *make_worker(const struct weft_worker_config *cfg,
+                                       const struct weft_worker_files *f,
+                                       const struct weft_worker_info *info, int *clients_fd)
+{
+    struct weft_worker *w = weft_xcalloc(1, sizeof(*w));
+
+    w->cfg = cfg;
+    w->slot = weft_xstrdup(f->slot);
+    w->address = weft_fmt("unix://%s", f->socket);
+    w->socket_path = weft_xstrdup(f->socket);
+    w->state_dir = weft_xstrdup(f->state_dir);
+    w->buildkit_root = weft_xstrdup(f->buildkit_root);
+    w->content_dir = find_content_dir(f->buildkit_root);
+    w->note = note_state_dir(f->state_dir);
+    w->scope = info->scope;
+    w->process_sandbox = info->process_sandbox;
+    w->pid = info->pid;
+    w->pid_start = info->pid_start;
+    w->clients_fd = weft_steal_fd(clients_fd);
+    return w;
+}
+
+static int write_idle(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                      struct weft_err **err)
+{
+    weft_auto_free char *text = weft_fmt("%ld\n", cfg->idle_ms);
+
+    return weft_write_file(f->idle, text, strlen(text), 0600, err);
+}
+
+static struct weft_process process_of(const struct weft_worker_info *info)
+{
+    return (struct weft_process){info->pid, info->pid_start};
+}
+
+/* A worker lives that is what we want. Returns 1 and *out; 0: it is gone, look again; -1. */
+static int attach(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                  const struct weft_worker_info *seen, const atomic_bool *cancel,
+                  struct weft_worker **out, struct weft_err **err)
+{
+    weft_auto_fd fd = weft_lock_open(f->clients_lock, err);
+    int got = 0;
+
+    if (fd < 0) {
+        return -1;
+    }
+    for (int waited_ms = 0; got == 0; waited_ms += POLL_MS) {
+        if (!weft_worker_info_lives(seen)) {
+            return 0;
+        }
+        if (waited_ms > ANSWER_MS) { /* it was told to end, and does not */
+            weft_process_end(process_of(seen), true, NULL);
+            return 0;
+        }
+        got = lock_wait(fd, false, POLL_MS, cancel, err);
+    }
+    if (got < 0) {
+        return -1;
+    }
+    for (int waited_ms = 0; waited_ms <= ANSWER_MS; waited_ms += POLL_MS) {
+        struct weft_worker_info info = {0};
+
+        if (cancelled(cancel)) {
+            return fail_cancelled(err);
+        }
+        if (!weft_worker_info_lives(seen)) {
+            return 0;
+        }
+        if (weft_buildkit_ping(f->socket, POLL_MS)) {
+            bool ready = weft_worker_info_read(f, &info) == 1 && info.ready;
+
+            if (ready && write_idle(cfg, f, err) == 0) {
+                *out = make_worker(cfg, f, &info, &fd);
+            }
+            weft_worker_info_finish(&info);
+            if (ready) {
+                return *out ? 1 : -1;
+            }
+        }
+    }
+    weft_fail(err, WEFT_E_CHILD, "worker %s (process %d) does not answer", f->slot, (int)seen->pid);
+    return weft_err_hint(err, "weft worker stop --force %s", f->slot);
+}
+
+static char *spec_text(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                       const char *runtime)
+{
+    weft_auto_json spec = weft_json_object();
+    struct weft_json *handlers = weft_json_array();
+    struct weft_json *env = weft_json_array();
+
+    for (size_t i = 0; i < cfg->n_emulated; i++) {
+        weft_json_append_str(handlers, cfg->emulated[i].line);
+    }
+    for (size_t i = 0; i < cfg->env.n; i++) {
+        weft_json_append_str(env, cfg->env.v[i]);
+    }
+    weft_json_set_int(spec, "schema", WEFT_WORKER_FORMAT);
+    weft_json_set_str(spec, "slot", f->slot);
+    weft_json_set_str(spec, "runtime_root", cfg->runtime_root);
+    weft_json_set_str(spec, "state_root", cfg->state_root);
+    weft_json_set_str(spec, "identity", cfg->identity);
+    weft_json_set_str(spec, "scope", weft_scope_name(cfg->scope));
+    weft_json_set(spec, "handlers", handlers);
+    weft_json_set_str(spec, "buildkitd", cfg->buildkit.buildkitd);
+    weft_json_set_str(spec, "runtime", runtime);
+    weft_json_set(spec, "env", env);
+    weft_json_set_int(spec, "idle_ms", cfg->idle_ms);
+    return weft_json_dump(spec, 2);
+}
+
+/* Write what the init reads. */
+static int prepare(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                   struct weft_err **err)
+{
+    const char *runtime = weft_buildkit_runtime(&cfg->buildkit, err);
+    weft_auto_free char *spec = NULL;
+    weft_auto_free char *config = NULL;
+    struct statvfs st;
+
+    if (!runtime) {
+        return -1;
+    }
+    if (weft_mkdirs(f->state_dir, 0700, err) < 0 || weft_mkdirs(f->binfmt_dir, 0700, err) < 0) {
+        return -1;
+    }
+    if (statvfs(f->state_dir, &st) < 0) {
+        return weft_fail_sys(err, errno, "%s", f->state_dir);
+    }
+    config = weft_buildkit_config(weft_buildkit_share_bytes((uint64_t)st.f_blocks * st.f_frsize,
+                                                            weft_worker_config_count_states(cfg)));
+    spec = spec_text(cfg, f, runtime);
+    if (weft_write_file(f->config, config, strlen(config), 0600, err) < 0) {
+        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    }
+    return weft_write_file(f->spec, spec, strlen(spec), 0600, err) < 0 ? -1
+                                                                       : write_idle(cfg, f, err);
+}
+
+/* A session of its own: a Ctrl-C in the terminal is for weft, not for its workers. */
+static int spawn_init(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                      int report_fd, pid_t *pid, struct weft_err **err)
+{
+    weft_auto_free char *program = weft_xstrdup(cfg->buildkit.init);
+    weft_auto_free char *spec = weft_xstrdup(f->spec);
+    char *argv[] = {program, spec, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    sigset_t none, all;
+    int sys;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, report_fd, REPORT_FD);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, f->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND,
+                                     0600);
+    posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setflags(&attr,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &all);
+    sys = posix_spawn(pid, program, &actions, &attr, argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&actions);
+    if (sys) {
+        return weft_fail(err, WEFT_E_CHILD, "cannot start %s: %s", program, strerror(sys));
+    }
+    return 0;
+}
+
+/* What the init has said so far. */
+struct report {
+    struct weft_buf text;
+    struct weft_process process;
+    struct weft_json *end; /* the line with "ok" */
+    bool closed;
+};
+
+static void read_line(struct report *r, const char *line, size_t len)
+{
+    struct weft_json *j = weft_json_parse(line, len, NULL);
+
+    if (weft_json_get(j, "ok")) {
+        weft_json_free(r->end);
+        r->end = weft_steal(&j);
+    } else if (weft_json_int(j, "pid", 0) > 0) {
+        r->process.pid = (pid_t)weft_json_int(j, "pid", 0);
+        r->process.start = (uint64_t)weft_json_int(j, "pid_start", 0);
+    }
+    weft_json_free(j);
+}
+
+/* Wait up to POLL_MS for more of it. */
+static void read_report(struct report *r, int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char chunk[4096];
+    ssize_t n;
+    char *end;
+
+    if (poll(&p, 1, POLL_MS) <= 0) {
+        return;
+    }
+    n = read(fd, chunk, sizeof(chunk));
+    if (n == 0 || (n < 0 && errno != EINTR) || r->text.len > REPORT_MAX) {
+        r->closed = true;
+        return;
+    }
+    if (n > 0) {
+        weft_buf_append(&r->text, chunk, (size_t)n);
+    }
+    while (r->text.data && (end = memchr(r->text.data, '\n', r->text.len))) {
+        size_t len = (size_t)(end - r->text.data);
+
+        read_line(r, r->text.data, len);
+        weft_buf_consume(&r->text, len + 1);
+    }
+}
+
+static int reported_error(const struct weft_worker_files *f, const struct report *r,
+                          struct weft_err **err)
+{
+    const char *msg = weft_json_str(r->end, "msg");
+    const char *hint = weft_json_str(r->end, "hint");
+    weft_auto_free char *tail = NULL;
+
+    if (msg) {
+        weft_fail(err, (enum weft_code)weft_json_int(r->end, "code", WEFT_E_CHILD), "%s", msg);
+        if (err && *err) {
+            (*err)->sys = (int)weft_json_int(r->end, "sys", 0);
+        }
+        return hint ? weft_err_hint(err, "%s", hint) : -1;
+    }
+    tail = weft_file_tail(f->log, 12);
+    return weft_fail(err, WEFT_E_CHILD, "weft-init ended without a word; the end of %s:\n%s",
+                     f->log, *tail ? tail : "(empty)");
+}
+
+/* Wait for the init's word. On failure nothing of it is left. */
+static int await_init(const struct weft_worker_files *f, int fd, pid_t launcher,
+                      const atomic_bool *cancel, struct report *r, struct weft_err **err)
+{
+    bool ok, stopped = false;
+
+    while (!r->closed && !r->end) {
+        read_report(r, fd);
+        if (cancelled(cancel) && r->process.pid && !stopped) {
+            weft_process_end(r->process, false, NULL);
+            stopped = true;
+        }
+    }
+    while (waitpid(launcher, NULL, 0) < 0 && errno == EINTR) {
+    }
+    ok = weft_json_bool(r->end, "ok", false);
+    if (ok && !cancelled(cancel)) {
+        return 0;
+    }
+    if (r->process.pid) {
+        weft_process_end(r->process, false, NULL);
+    }
+    return cancelled(cancel) ? fail_cancelled(err) : reported_error(f, r, err);
+}
+
+static int start(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                 const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
+{
+    weft_auto_fd clients_fd = weft_lock_open(f->clients_lock, err);
+    weft_auto_fd read_end = -1;
+    weft_auto_fd write_end = -1;
+    struct weft_worker_info info = {0};
+    struct report r = {0};
+    int ends[2];
+    pid_t launcher;
+    int got, done;
+
+    /* Held from before the init begins, so that it never sees itself without a client. */
+    got = clients_fd < 0 ? -1 : lock_wait(clients_fd, false, ANSWER_MS, cancel, err);
+    if (got == 0) {
+        weft_fail(err, WEFT_E_IO, "%s is kept locked by another process", f->clients_lock);
+    }
+    if (got <= 0 || prepare(cfg, f, err) < 0) {
+        return -1;
+    }
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return weft_fail_sys(err, errno, "pipe");
+    }
+    read_end = ends[0];
+    write_end = ends[1];
+    if (spawn_init(cfg, f, write_end, &launcher, err) < 0) {
+        return -1;
+    }
+    close(weft_steal_fd(&write_end));
+    done = await_init(f, read_end, launcher, cancel, &r, err);
+    if (done == 0 && weft_worker_info_read(f, &info) != 1) {
+        weft_process_end(r.process, false, NULL);
+        done = weft_fail(err, WEFT_E_CHILD, "the worker ended right after its start");
+    }
+    if (done == 0) {
+        *out = make_worker(cfg, f, &info, &clients_fd);
+        (*out)->started_here = true;
+    }
+    weft_worker_info_finish(&info);
+    weft_json_free(r.end);
+    weft_buf_finish(&r.text);
+    return done;
+}
+
+/* Another identity: 1 ended, 0 in use, -1. */
+static int replace(const struct weft_worker_files *f, const struct weft_worker_info *info,
+                   struct weft_err **err)
+{
+    weft_auto_fd fd = weft_lock_open(f->clients_lock, err);
+    int got = fd < 0 ? -1 : weft_lock_wait(fd, true, POLL_MS, err);
+
+    if (got == 1) {
+        weft_debug("worker %s has other settings and is idle: it is replaced", f->slot);
+        return weft_process_end(process_of(info), true, err) < 0 ? -1 : 1;
+    }
+    return got;
+}
+
+/* 1 and *out; 0: in use by others, with other settings; -1 */
+static int try_slot(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                    const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
+{
+    weft_auto_fd start_fd = -1;
+
+    if (weft_worker_files_check(f, err) < 0 || weft_private_dir(f->runtime_dir, err) < 0) {
+        return -1;
+    }
+    start_fd = weft_lock_open(f->start_lock, err);
+    if (start_fd < 0 || lock_wait(start_fd, true, -1, cancel, err) < 0) {
+        return -1;
+    }
+    for (;;) {
+        struct weft_worker_info info = {0};
+        int got;
+
+        if (weft_worker_info_read(f, &info) != 1 || !weft_worker_info_lives(&info)) {
+            weft_worker_info_finish(&info);
+            return start(cfg, f, cancel, out, err) < 0 ? -1 : 1;
+        }
+        if (strcmp(info.identity, cfg->identity) == 0) {
+            got = attach(cfg, f, &info, cancel, out, err);
+            weft_worker_info_finish(&info);
+            if (got != 0) {
+                return got;
+            }
+        } else {
+            got = replace(f, &info, err);
+            weft_worker_info_finish(&info);
+            if (got <= 0) {
+                return got;
+            }
+        }
+    }
+}
+
+int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
+                        const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
+{
+    *out = NULL;
+    if (!slot_name_ok(slot)) {
+        return weft_fail(err, WEFT_E_INTERNAL, "bad slot name");
+    }
+    if (weft_worker_config_prepare_dirs(cfg, err) < 0) {
+        return -1;
+    }
+    for (int i = 0; i < SLOTS_MAX; i++) {
+        weft_auto_free char *name = i == 0 ? weft_xstrdup(slot) : weft_fmt("%s.%d", slot, i);
+        struct weft_worker_files f = {0};
+        int got;
+
+        weft_worker_files_init(&f, cfg->runtime_root, cfg->state_root, name);
+        got = try_slot(cfg, &f, cancel, out, err);
+        weft_worker_files_finish(&f);
+        if (got < 0) {
+            return weft_err_wrap(err, "worker %s", name);
+        }
+        if (got == 1) {
+            return 0;
+        }
+    }
+    return weft_fail(err, WEFT_E_IO, "worker %s: %d workers with other settings are in use", slot,
+                     SLOTS_MAX);
+}
+
+static void free_worker(struct weft_worker *w)
+{
+    free(w->slot);
+    free(w->address);
+    free(w->socket_path);
+    free(w->state_dir);
+    free(w->buildkit_root);
+    free(w->content_dir);
+    free(w->note);
+    if (w->clients_fd >= 0) {
+        close(w->clients_fd);
+    }
+    free(w);
+}
+
+void weft_worker_release(struct weft_worker *w)
+{
+    if (w) {
+        free_worker(w);
+    }
+}
+
+void weft_worker_stop_if_unused(struct weft_worker *w)
+{
+    if (!w) {
+        return;
+    }
+    /* the init itself looks at the lock four times a second, for microseconds: hence the wait */
+    weft_lock_release(w->clients_fd);
+    if (weft_lock_wait(w->clients_fd, true, POLL_MS, NULL) == 1) {
+        weft_process_end((struct weft_process){w->pid, w->pid_start}, true, NULL);
+    }
+    free_worker(w);
+}
+
+bool weft_worker_alive(const struct weft_worker *w)
+{
+    uint64_t start_ticks;
+
+    return weft_process_start(w->pid, &start_ticks) && start_ticks == w->pid_start &&
+           weft_buildkit_ping(w->socket_path, 2000);
+}
+
+char *weft_worker_log_tail(const struct weft_worker *w, int lines)
+{
+    weft_auto_free char *path = weft_path_join(w->state_dir, "buildkitd.log");
+
+    return weft_file_tail(path, lines);
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/worker_config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/dirs.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "binfmt/existing.h"
+#include "binfmt/qemu.h"
+#include "engine/worker.h"
+#include "engine/worker_files.h"
+
+enum {
+    VERSION_LOCK_MS = 10 * 1000
+};
+
+#if defined(__x86_64__)
+/* exit(0) for i386, as a whole program: kernels can be built, or started, without its system calls.
+ */
+static bool runs_i386(void)
+{
+    static const unsigned char program[] = {
+        /* ELF header: 32 bits, little endian, EXEC, 386; entry 0x08048054; one program header */
+        0x7f, 'E', 'L', 'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 1, 0, 0, 0, 0x54, 0x80,
+        0x04, 0x08, 0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x34, 0, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+        /* PT_LOAD of the whole file at 0x08048000, r-x */
+        1, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x04, 0x08, 0, 0x80, 0x04, 0x08, 0x5b, 0, 0, 0, 0x5b, 0, 0,
+        0, 5, 0, 0, 0, 0, 0x10, 0, 0,
+        /* xor eax, eax; inc eax; xor ebx, ebx; int 0x80 */
+        0x31, 0xc0, 0x40, 0x31, 0xdb, 0xcd, 0x80};
+    weft_auto_fd fd = memfd_create("weft-probe-386", MFD_CLOEXEC);
+    weft_auto_free char *path = weft_fmt("/proc/self/fd/%d", fd);
+    char name[] = "weft-probe-386";
+    char *argv[] = {name, NULL};
+    char *envp[] = {NULL};
+    int status = -1;
+    pid_t pid;
+
+    if (fd < 0 || weft_write_all(fd, program, sizeof(program), "memfd", NULL) < 0 ||
+        posix_spawn(&pid, path, NULL, NULL, argv, envp) != 0) {
+        return false;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+#endif
+
+/* Whether the host's 32-bit machine runs too. */
+static bool runs_compat(void)
+{
+#if defined(__x86_64__)
+    return runs_i386();
+#elif defined(__aarch64__)
+    /* refused where no CPU has AArch32 */
+    int before = personality(0xffffffff);
+
+    if (personality(PER_LINUX32) < 0) {
+        return false;
+    }
+    personality((unsigned long)before);
+    return true;
+#else
+    return false;
+#endif
+}
+
+bool weft_worker_config_native(const struct weft_worker_config *cfg, const struct weft_machine *m)
+{
+    if (cfg->host == NULL) {
+        return false;
+    }
+    if (m == cfg->host) {
+        return true;
+    }
+    return cfg->runs_compat &&
+           ((weft_str_eq(cfg->host->qemu, "x86_64") && weft_str_eq(m->qemu, "i386")) ||
+            (weft_str_eq(cfg->host->qemu, "aarch64") && weft_str_eq(m->qemu, "arm")));
+}
+
+static int find_emulators(struct weft_worker_config *cfg, struct weft_err **err)
+{
+    weft_auto_free char *dirs = weft_qemu_dirs();
+    size_t n;
+    const struct weft_machine *const *machines = weft_catalogue_machines(&n);
+
+    cfg->emulated = weft_xcalloc(n, sizeof(*cfg->emulated));
+    for (size_t i = 0; i < n; i++) {
+        weft_auto_free char *qemu = NULL;
+        weft_auto_free char *line = NULL;
+
+        if (weft_worker_config_native(cfg, machines[i])) {
+            continue;
+        }
+        qemu = weft_qemu_find(machines[i], dirs);
+        if (!qemu) {
+            continue;
+        }
+        /* P: argv[0] reaches the program; O, C: files that it may run but not read, its own
+         * credentials; F: opened now */
+        line = weft_handler_line(machines[i], qemu, "POCF", err);
+        if (!line) {
+            return -1;
+        }
+        cfg->emulated[cfg->n_emulated++] =
+            (struct weft_emulated){machines[i], weft_steal(&qemu), weft_steal(&line)};
+    }
+    return 0;
+}
+
+/* A file as it is now: another one in its place, or the same one changed, gives another text. */
+static char *file_identity(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0) {
+        return weft_fmt("%s: %d", path, errno);
+    }
+    return weft_fmt("%s %llx:%llu %lld %lld.%09ld", path, (unsigned long long)st.st_dev,
+                    (unsigned long long)st.st_ino, (long long)st.st_size,
+                    (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+static void append_file(struct weft_json *list, const char *path)
+{
+    weft_auto_free char *id = file_identity(path);
+
+    weft_json_append_str(list, id);
+}
+
+char *weft_worker_config_canonical(const struct weft_worker_config *cfg)
+{
+    weft_auto_json root = weft_json_object();
+    struct weft_json *handlers = weft_json_array();
+    struct weft_json *files = weft_json_array();
+    struct weft_json *env = weft_json_array();
+
+    weft_json_set_int(root, "format", WEFT_WORKER_FORMAT);
+    weft_json_set_int(root, "uid", geteuid());
+    weft_json_set_str(root, "scope", weft_scope_name(cfg->scope));
+    if (cfg->scope == WEFT_SCOPE_NAMESPACE) {
+        for (size_t i = 0; i < cfg->n_emulated; i++) {
+            weft_json_append_str(handlers, cfg->emulated[i].line);
+            append_file(files, cfg->emulated[i].qemu);
+        }
+    }
+    append_file(files, cfg->buildkit.buildkitd);
+    append_file(files, cfg->buildkit.init);
+    for (size_t i = 0; i < cfg->buildkit.runtimes.n; i++) {
+        append_file(files, cfg->buildkit.runtimes.v[i]);
+    }
+    for (size_t i = 0; i < cfg->env.n; i++) {
+        weft_json_append_str(env, cfg->env.v[i]);
+    }
+    weft_json_set(root, "handlers", handlers);
+    weft_json_set(root, "files", files);
+    weft_json_set(root, "env", env);
+    return weft_json_dump(root, 0);
+}
+
+static int gather(struct weft_worker_config *cfg, struct weft_err **err)
+{
+    weft_auto_free char *state = weft_dir_state(err);
+    weft_auto_free char *runtime = weft_dir_runtime();
+    weft_auto_free char *canonical = NULL;
+    const struct weft_platform_info *host;
+    struct weft_platform platform;
+
+    if (!state) {
+        return -1;
+    }
+    cfg->state_root = weft_path_abs(state, err);
+    cfg->runtime_root = cfg->state_root ? weft_path_abs(runtime, err) : NULL;
+    if (!cfg->runtime_root || weft_buildkit_find(&cfg->buildkit, err) < 0) {
+        return -1;
+    }
+    weft_platform_host(&platform);
+    host = weft_catalogue_find(&platform);
+    cfg->host = host ? host->machine : NULL;
+    cfg->runs_compat = runs_compat();
+    if (find_emulators(cfg, err) < 0) {
+        return -1;
+    }
+    weft_buildkit_passed_env(&cfg->env);
+    canonical = weft_worker_config_canonical(cfg);
+    weft_digest_bytes(canonical, strlen(canonical), cfg->identity);
+    return 0;
+}
+
+struct weft_worker_config *weft_worker_config_create(const struct weft_worker_options *options,
+                                                     struct weft_err **err)
+{
+    struct weft_worker_config *cfg = weft_xcalloc(1, sizeof(*cfg));
+
+    cfg->scope = options ? options->scope : WEFT_SCOPE_NAMESPACE;
+    cfg->idle_ms = options ? options->idle_ms : WEFT_IDLE_DEFAULT_MS;
+    if (gather(cfg, err) < 0) {
+        weft_worker_config_destroy(cfg);
+        return NULL;
+    }
+    return cfg;
+}
+
+void weft_worker_config_destroy(struct weft_worker_config *cfg)
+{
+    if (!cfg) {
+        return;
+    }
+    for (size_t i = 0; i < cfg->n_emulated; i++) {
+        free(cfg->emulated[i].qemu);
+        free(cfg->emulated[i].line);
+    }
+    free(cfg->emulated);
+    free(cfg->runtime_root);
+    free(cfg->state_root);
+    weft_buildkit_finish(&cfg->buildkit);
+    weft_strv_finish(&cfg->env);
+    free(cfg);
+}
+
+const char *weft_worker_config_buildctl(const struct weft_worker_config *cfg)
+{
+    return cfg->buildkit.buildctl;
+}
+
+const char *weft_worker_config_session(const struct weft_worker_config *cfg)
+{
+    return cfg->buildkit.session;
+}
+
+static void log_program(const char *what, const char *path)
+{
+    weft_auto_free char *version = weft_buildkit_version(path);
+
+    weft_debug("%s: %s: %s", what, path, version ? version : "does not say its version");
+}
+
+void weft_worker_config_log(const struct weft_worker_config *cfg)
+{
+    const char *runtime = weft_buildkit_runtime(&cfg->buildkit, NULL);
+
+    log_program("buildkitd", cfg->buildkit.buildkitd);
+    log_program("buildctl", cfg->buildkit.buildctl);
+    for (size_t i = 0; i < cfg->buildkit.runtimes.n; i++) {
+        const char *path = cfg->buildkit.runtimes.v[i];
+
+        log_program(runtime && strcmp(path, runtime) == 0 ? "runtime" : "runtime not used", path);
+    }
+    for (size_t i = 0; i < cfg->n_emulated; i++) {
+        const char *qemu = cfg->emulated[i].qemu;
+        weft_auto_free char *version = weft_worker_qemu_version(cfg, qemu);
+
+        weft_debug("qemu for %s: %s: %s", cfg->emulated[i].machine->qemu, qemu,
+                   version ? version : "does not say its version");
+    }
+    weft_debug("workers: identity %s, scope %s", cfg->identity, weft_scope_name(cfg->scope));
+}
+
+unsigned weft_worker_config_count_states(const struct weft_worker_config *cfg)
+{
+    weft_auto_free char *path = weft_path_join(cfg->state_root, "workers");
+    weft_auto_dir dir = opendir(path);
+    unsigned n = 0;
+    struct dirent *e;
+
+    while (dir && (e = readdir(dir))) {
+        struct stat st;
+
+        if (e->d_name[0] != '.' && fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISDIR(st.st_mode)) {
+            n++;
+        }
+    }
+    return n ? n : 1;
+}
+
+/* The states of another format. */
+static int check_version(const char *workers, struct weft_err **err)
+{
+    weft_auto_free char *path = weft_path_join(workers, "version");
+    weft_auto_free char *text = NULL;
+    weft_auto_free char *mine = weft_fmt("%d\n", WEFT_WORKER_FORMAT);
+    weft_auto_free char *aside = NULL;
+    long version = 0;
+
+    if (weft_exists(path)) {
+        if (weft_read_file(path, 64, &text, NULL, err) < 0) {
+            return -1;
+        }
+        version = strtol(text, NULL, 10);
+        if (version == WEFT_WORKER_FORMAT) {
+            return 0;
+        }
+        if (version > WEFT_WORKER_FORMAT) {
+            weft_fail(err, WEFT_E_UNSUPPORTED,
+                      "%s was made by a newer weft (format %ld, this weft has %d)", workers,
+                      version, WEFT_WORKER_FORMAT);
+            return weft_err_hint(err, "use that weft, or set WEFT_STATE_DIR to another directory");
+        }
+        aside = weft_fmt("%s.format-%ld.%lld", workers, version, (long long)time(NULL));
+        if (rename(workers, aside) < 0) {
+            return weft_fail_sys(err, errno, "set %s aside", workers);
+        }
+        weft_warn("%s is of an older format and was set aside as %s", workers, aside);
+        if (weft_mkdirs(workers, 0700, err) < 0) {
+            return -1;
+        }
+    }
+    return weft_write_file(path, mine, strlen(mine), 0600, err);
+}
+
+int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct weft_err **err)
+{
+    weft_auto_free char *runtime = weft_path_join(cfg->runtime_root, "workers");
+    weft_auto_free char *state = weft_path_join(cfg->state_root, "workers");
+    weft_auto_free char *lock = weft_path_join(runtime, "version.lock");
+    weft_auto_fd fd = -1;
+    int got;
+
+    if (weft_private_dir(cfg->runtime_root, err) < 0 || weft_private_dir(runtime, err) < 0) {
+        return weft_err_hint(err, "WEFT_RUNTIME_DIR can name another directory");
+    }
+    if (weft_mkdirs(cfg->state_root, 0700, err) < 0 || weft_mkdirs(state, 0700, err) < 0) {
+        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    }
+    fd = weft_lock_open(lock, err);
+    got = fd < 0 ? -1 : weft_lock_wait(fd, true, VERSION_LOCK_MS, err);
+    if (got == 0) {
+        return weft_fail(err, WEFT_E_IO, "%s is kept locked by another process", lock);
+    }
+    return got < 0 ? -1 : check_version(state, err);
+}
+
+/* The cache is a JSON object from file identity to version. Two that write at once may lose an
+ * entry, which is asked again. */
+char *weft_worker_qemu_version(const struct weft_worker_config *cfg, const char *program)
+{
+    weft_auto_free char *path = weft_fmt("%s/workers/qemu-versions.json", cfg->state_root);
+    weft_auto_free char *id = file_identity(program);
+    weft_auto_json cache = weft_json_load(path, NULL);
+    const char *known = weft_json_str(cache, id);
+    weft_auto_free char *version = NULL;
+    weft_auto_free char *text = NULL;
+
+    if (known) {
+        return weft_xstrdup(known);
+    }
+    version = weft_qemu_ask_version(program);
+    if (!version) {
+        return NULL;
+    }
+    if (!weft_json_is_object(cache)) {
+        weft_json_free(cache);
+        cache = weft_json_object();
+    }
+    weft_json_set_str(cache, id, version);
+    text = weft_json_dump(cache, 2);
+    (void)weft_write_file(path, text, strlen(text), 0600, NULL);
+    return weft_steal(&version);
+}

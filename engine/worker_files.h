@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker's files: where they are, and worker.json, by which a worker is found. Shared by weft and
+ * weft-init.
+ */
+#ifndef WEFT_ENGINE_WORKER_FILES_H
+#define WEFT_ENGINE_WORKER_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "binfmt/handler.h"
+
+struct weft_err;
+
+enum {
+    WEFT_WORKER_FORMAT = 1, /* of these files; part of a worker's identity */
+    WEFT_SOCKET_PATH_MAX = 107,
+};
+
+/** All absolute. Start from {0}; end with weft_worker_files_finish. */
+struct weft_worker_files {
+    char *slot;
+    /* in the runtime directory */
+    char *runtime_dir;  /* RUNTIME/workers/SLOT; also the worker's XDG_RUNTIME_DIR */
+    char *info;         /* worker.json: written by the init, removed when it ends */
+    char *spec;         /* spec.json: what the init is to do */
+    char *socket;       /* buildkitd.sock */
+    char *clients_lock; /* shared: a client; exclusive: the worker is being ended */
+    char *start_lock;   /* exclusive: somebody looks for or starts the worker */
+    char *idle;         /* milliseconds, as text; the latest client's wish */
+    char *binfmt_dir;   /* where the worker has its binfmt_misc */
+    /* in the state directory */
+    char *state_dir;  /* STATE/workers/SLOT */
+    char *state_lock; /* held by the init while it lives */
+    char *buildkit_root;
+    char *log;    /* buildkitd.log */
+    char *config; /* buildkitd.toml */
+    char *home;
+    char *tmp;
+};
+
+/** Name the files of a slot below the directories that base/dirs.h gives. */
+void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_root,
+                            const char *state_root, const char *slot);
+void weft_worker_files_finish(struct weft_worker_files *f);
+
+/** Errors: WEFT_E_USAGE where a socket's path would be too long for the kernel. */
+int weft_worker_files_check(const struct weft_worker_files *f, struct weft_err **err);
+
+/** worker.json. Start from {0}; end with weft_worker_info_finish. */
+struct weft_worker_info {
+    pid_t pid;
+    uint64_t pid_start;
+    bool ready; /* false: buildkitd is not up yet */
+    bool process_sandbox;
+    enum weft_scope scope;
+    int64_t started_s; /* Unix time */
+    char *identity;
+    char *buildkitd;
+    char *runtime;
+};
+
+/** Returns 1, or 0 where there is none or it is not of this format (then nobody can use it). */
+int weft_worker_info_read(const struct weft_worker_files *f, struct weft_worker_info *info);
+int weft_worker_info_write(const struct weft_worker_files *f, const struct weft_worker_info *info,
+                           struct weft_err **err);
+void weft_worker_info_finish(struct weft_worker_info *info);
+
+/** Whether the init that the file names lives. */
+bool weft_worker_info_lives(const struct weft_worker_info *info);
+
+/** The last `lines` lines of a file, at most 64 KiB. "" where it cannot be read. Caller frees. */
+char *weft_file_tail(const char *path, int lines);
+
+#endif
