@@ -557,6 +557,7 @@ bool weft_syntax_builtin(const char *syntax, const char *builtin)
         return false;
     }
     n = read_version(ref.tag, want);
+    builtin += *builtin == 'v';
     if (n == 0 || read_version(builtin, have) != 3 || want[0] != have[0]) {
         return false;
     }

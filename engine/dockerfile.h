@@ -44,10 +44,10 @@ void weft_dockerfile_finish(struct weft_dockerfile *d);
 #define weft_auto_dockerfile __attribute__((cleanup(weft_dockerfile_finish))) struct weft_dockerfile
 
 /**
- * Whether the built-in frontend, of version `builtin` ("1.27.0"), can stand in for the frontend
- * image `syntax`: one of docker/dockerfile:1, :1.N and :1.N.P that is not newer. Not for a digest,
- * for "latest", for "-labs" and the like. What follows a blank, as in BUILDKIT_SYNTAX, is not
- * looked at.
+ * Whether the built-in frontend, of version `builtin` ("1.27.0"; a pre-release is none), can stand
+ * in for the frontend image `syntax`: one of docker/dockerfile:1, :1.N and :1.N.P that is not
+ * newer. Not for a digest, for "latest", for "-labs" and the like. What follows a blank, as in
+ * BUILDKIT_SYNTAX, is not looked at.
  */
 bool weft_syntax_builtin(const char *syntax, const char *builtin);
 

@@ -529,8 +529,12 @@ static int set_inputs(struct weft_request *r, const struct raw *raw, struct weft
 
 static int resolve(struct weft_request *r, const struct raw *raw, struct weft_err **err)
 {
-    if (raw->paths.n != 1) {
-        weft_fail(err, WEFT_E_USAGE, "one directory is built, and %zu arguments were given",
+    if (raw->paths.n == 0) {
+        weft_fail(err, WEFT_E_USAGE, "PATH, the directory to build, is missing");
+        return weft_err_hint(err, "weft build .");
+    }
+    if (raw->paths.n > 1) {
+        weft_fail(err, WEFT_E_USAGE, "one PATH is built, and %zu arguments were given",
                   raw->paths.n);
         return weft_err_hint(err, "weft build [FLAGS] PATH, for example: weft build .");
     }

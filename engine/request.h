@@ -28,8 +28,7 @@ struct weft_output {
     enum weft_output_type type;
     char *dest; /* absolute path, or "-": standard output (oci with tar=true, and tar) */
     bool tar;   /* oci: one tar file (default), or with tar=false a layout directory */
-    struct weft_strv
-        attrs; /* "key=value" that BuildKit's exporter gets: compression, rewrite-timestamp, ... */
+    struct weft_strv attrs; /* "key=value" for BuildKit's exporter: compression=zstd, ... */
 };
 
 enum weft_context_kind {
@@ -77,12 +76,11 @@ struct weft_request {
     struct weft_strv secrets; /* as buildctl takes them, paths absolute */
     struct weft_strv ssh;     /* the same */
     struct weft_strv allow;
-    char *network; /* "default", "none", "host"; or NULL */
-    struct weft_strv
-        attests; /* "provenance=mode=min": type, '=', attributes: becomes --opt attest:TYPE=ATTRS */
-    bool provenance_given; /* --provenance (also false) or --attest type=provenance was on the
-                              command line, or BUILDX_NO_DEFAULT_ATTESTATIONS says no: no default */
-    bool sbom_given;       /* --sbom or --attest type=sbom was on the command line */
+    char *network;            /* "default", "none", "host"; or NULL */
+    struct weft_strv attests; /* "TYPE=ATTRS", "provenance=mode=min": as --opt attest:TYPE=ATTRS */
+    bool provenance_given;    /* --provenance (also false) or --attest type=provenance was on the
+                                 command line, or BUILDX_NO_DEFAULT_ATTESTATIONS says no: no default */
+    bool sbom_given;          /* --sbom or --attest type=sbom was on the command line */
     struct weft_output *outputs;
     size_t n_outputs;
     char *metadata_file; /* absolute path, or NULL */

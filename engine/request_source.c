@@ -227,6 +227,7 @@ static char *find_image(const char *dir, const char *tag, struct weft_err **err)
 {
     weft_auto_free char *path = weft_path_join(dir, "index.json");
     weft_auto_json index = NULL;
+    weft_auto_err broken = NULL;
     weft_auto_buf tags = {0};
     const struct weft_json *entries;
     const char *digest = NULL;
@@ -235,8 +236,9 @@ static char *find_image(const char *dir, const char *tag, struct weft_err **err)
         weft_fail(err, WEFT_E_USAGE, "%s is not an OCI layout: it has no index.json", dir);
         return NULL;
     }
-    index = weft_json_load(path, err);
+    index = weft_json_load(path, &broken);
     if (!index) {
+        weft_fail(err, WEFT_E_USAGE, "%s", broken->msg);
         return NULL;
     }
     entries = weft_json_get(index, "manifests");
@@ -273,6 +275,25 @@ static char *find_image(const char *dir, const char *tag, struct weft_err **err)
     return weft_xstrdup(digest);
 }
 
+/* Cut "DIR:TAG" where DIR is a directory; colons may be in either. Returns the tag, or NULL. */
+static char *cut_tag(char *text)
+{
+    char *first = strchr(text, ':');
+
+    for (char *colon = first; colon && !weft_is_dir(text); colon = strchr(colon + 1, ':')) {
+        *colon = '\0';
+        if (weft_is_dir(text)) {
+            return colon + 1;
+        }
+        *colon = ':';
+    }
+    if (!first || weft_is_dir(text)) {
+        return NULL;
+    }
+    *first = '\0'; /* there is no such directory: the error names the likely one */
+    return first + 1;
+}
+
 /* "DIR[:TAG][@DIGEST]" */
 static int parse_layout(struct weft_named_context *c, const char *text, struct weft_err **err)
 {
@@ -280,7 +301,6 @@ static int parse_layout(struct weft_named_context *c, const char *text, struct w
     weft_auto_free char *blobs = NULL;
     weft_auto_free char *blob = NULL;
     char *at = strstr(dir, "@sha256:");
-    char *slash;
     char *tag;
 
     if (at) {
@@ -291,13 +311,9 @@ static int parse_layout(struct weft_named_context *c, const char *text, struct w
         }
         c->digest = weft_xstrdup(at + 1);
     }
-    slash = strrchr(dir, '/');
-    tag = strrchr(slash ? slash : dir, ':');
-    if (tag) {
-        *tag++ = '\0';
-        if (!*tag) {
-            return weft_fail(err, WEFT_E_USAGE, "the tag is empty");
-        }
+    tag = cut_tag(dir);
+    if (tag && !*tag) {
+        return weft_fail(err, WEFT_E_USAGE, "the tag is empty");
     }
     c->path = real_dir(dir, err);
     if (!c->path) {
@@ -541,8 +557,11 @@ static int ssh_paths(const char *text, struct weft_buf *out, struct weft_err **e
         if (!abs) {
             return -1;
         }
+        if (!*shown) {
+            return weft_fail(err, WEFT_E_USAGE, "a path is empty");
+        }
         if (access(abs, R_OK) < 0) {
-            return weft_fail(err, WEFT_E_USAGE, "\"%s\": %s", shown, strerror(errno));
+            return weft_fail(err, WEFT_E_USAGE, "%s: %s", shown, strerror(errno));
         }
         if (weft_is_dir(abs)) {
             return weft_fail(err, WEFT_E_USAGE, "%s is a directory", shown);
