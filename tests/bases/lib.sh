@@ -129,7 +129,7 @@ apt_deb() {
 
 # cache_key WORD...: what an image is made from, the scripts themselves included, as a short digest.
 cache_key() {
-    { printf '%s\n' "$@"; cat "$bases_dir"/{lib.sh,layout.py,"${0##*/}"}; } | sha256sum | cut -c 1-16
+    { printf '%s\n' "$@"; cat "$bases_dir"/{lib.sh,layout.py,userns,"${0##*/}"}; } | sha256sum | cut -c 1-16
 }
 
 # cached NAME MAKE ARG...: print the path of the cache's entry NAME. If there is none, `MAKE TMP ARG...`
