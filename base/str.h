@@ -75,8 +75,9 @@ char *weft_csv_field(const char *s);
 const char *weft_nearest(const char *word, const char *const *candidates, size_t n);
 
 /**
- * s made safe for a terminal and for one line: control characters, escape sequences and invalid
- * UTF-8 become \xHH. For every string that weft did not write. Caller frees.
+ * s made safe for a terminal and for one line: control characters, escape sequences, invalid UTF-8
+ * and the marks that break or reorder lines become \xHH per byte, a tab becomes a space. For every
+ * string that weft did not write. Caller frees.
  */
 char *weft_printable(const char *s);
 
