@@ -32,4 +32,4 @@ check_PROGRAMS += %D%/e2e/worker-hold %D%/e2e/deny-mount
 check-e2e: all %D%/e2e/worker-hold %D%/e2e/deny-mount
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
-EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/lint.sh %D%/long
+EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/lint.sh %D%/long
