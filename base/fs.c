@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -67,24 +70,47 @@ char *weft_path_abs(const char *path, struct weft_err **err)
     return strcmp(path, ".") == 0 ? weft_steal(&cwd) : weft_path_join(cwd, path);
 }
 
-int weft_mkdirs(const char *path, mode_t mode, struct weft_err **err)
+/* A path without the slashes at its end: "link/" would be what the link points at. */
+static char *without_slashes(const char *path)
 {
-    weft_auto_free char *parent = NULL;
+    size_t n = strlen(path);
 
+    while (n > 1 && path[n - 1] == '/') {
+        n--;
+    }
+    return weft_xstrndup(path, n);
+}
+
+/* mkdir that takes a directory which is there already. Gives -1 with errno. */
+static int make_dir(const char *path, mode_t mode)
+{
     if (mkdir(path, mode) == 0) {
         return 0;
     }
-    if (errno == EEXIST && weft_is_dir(path)) {
+    if (errno == EEXIST) {
+        if (weft_is_dir(path)) {
+            return 0;
+        }
+        errno = EEXIST; /* and not ENOENT of a symbolic link that leads nowhere */
+    }
+    return -1;
+}
+
+int weft_mkdirs(const char *path, mode_t mode, struct weft_err **err)
+{
+    weft_auto_free char *name = without_slashes(path);
+    weft_auto_free char *parent = weft_path_dir(name);
+
+    if (make_dir(name, mode) == 0) {
         return 0;
     }
-    if (errno != ENOENT) {
+    if (errno != ENOENT || strcmp(parent, name) == 0) {
         return weft_fail_sys(err, errno, "make directory %s", path);
     }
-    parent = weft_path_dir(path);
-    if (strcmp(parent, path) == 0 || weft_mkdirs(parent, 0755, err) < 0) {
+    if (weft_mkdirs(parent, 0755, err) < 0) {
         return -1;
     }
-    if (mkdir(path, mode) < 0 && errno != EEXIST) {
+    if (make_dir(name, mode) < 0) {
         return weft_fail_sys(err, errno, "make directory %s", path);
     }
     return 0;
@@ -92,12 +118,13 @@ int weft_mkdirs(const char *path, mode_t mode, struct weft_err **err)
 
 int weft_private_dir(const char *path, struct weft_err **err)
 {
+    weft_auto_free char *name = without_slashes(path);
     struct stat st;
 
-    if (weft_mkdirs(path, 0700, err) < 0) {
+    if (weft_mkdirs(name, 0700, err) < 0) {
         return -1;
     }
-    if (lstat(path, &st) < 0) {
+    if (lstat(name, &st) < 0) {
         return weft_fail_sys(err, errno, "%s", path);
     }
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077)) {
@@ -146,6 +173,11 @@ int weft_write_all(int fd, const void *data, size_t len, const char *name, struc
         if (n < 0 && errno == EINTR) {
             continue;
         }
+        if (n < 0 && errno == EAGAIN) {
+            /* a terminal or pipe that its other users have set so */
+            (void)poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
+            continue;
+        }
         if (n < 0) {
             return weft_fail_sys(err, errno, "write %s", name);
         }
@@ -158,9 +190,19 @@ int weft_write_all(int fd, const void *data, size_t len, const char *name, struc
 int weft_write_file(const char *path, const void *data, size_t len, mode_t mode,
                     struct weft_err **err)
 {
-    weft_auto_free char *temp = weft_fmt("%s.XXXXXX", path);
-    weft_auto_fd fd = mkostemp(temp, O_CLOEXEC);
+    weft_auto_free char *temp = NULL;
+    weft_auto_fd fd = -1;
+    struct stat st;
 
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0) {
+            return weft_fail_sys(err, errno, "write %s", path);
+        }
+        return weft_write_all(fd, data, len, path, err);
+    }
+    temp = weft_fmt("%s.XXXXXX", path);
+    fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0) {
         return weft_fail_sys(err, errno, "write %s", path);
     }
@@ -168,7 +210,7 @@ int weft_write_file(const char *path, const void *data, size_t len, mode_t mode,
         unlink(temp);
         return -1;
     }
-    if (fchmod(fd, mode) < 0 || rename(temp, path) < 0) {
+    if (fchmod(fd, mode) < 0 || close(weft_steal_fd(&fd)) < 0 || rename(temp, path) < 0) {
         weft_fail_sys(err, errno, "write %s", path);
         unlink(temp);
         return -1;
@@ -176,77 +218,161 @@ int weft_write_file(const char *path, const void *data, size_t len, mode_t mode,
     return 0;
 }
 
+/* Descriptors and stack that a removal may use; what lies deeper is moved to its top first. */
+enum {
+    REMOVE_DEPTH = 64
+};
+
+struct removal {
+    int top_fd;
+    dev_t dev;
+    unsigned int moved;
+};
+
+/*
+ * Open a directory in order to empty it. Only what was opened is looked at and opened up: the name
+ * may be exchanged meanwhile. A bind mount has the device number of its file system, so that is not
+ * enough to know that we are still in our tree. Gives -1 with errno, EBUSY for a mount point.
+ */
+static int open_for_removal(int at, const char *name, dev_t *dev)
+{
+    weft_auto_fd fd = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct statx sx = {0};
+    dev_t found;
+
+    if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &sx) < 0) {
+        return -1;
+    }
+    found = makedev(sx.stx_dev_major, sx.stx_dev_minor);
+    if ((*dev && found != *dev) ||
+        (sx.stx_attributes & sx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)) {
+        errno = EBUSY;
+        return -1;
+    }
+    *dev = found;
+    if ((sx.stx_mode & 0700) != 0700) {
+        char self[64];
+
+        /* fchmod refuses O_PATH descriptors; if this does not help, openat says so */
+        snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+        (void)!chmod(self, 0700);
+    }
+    return openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int empty_dir(struct removal *r, int dir_fd, unsigned int depth, const char *path,
+                     struct weft_err **err);
+
+/* Say why open_for_removal failed. why: what unlink said, which is right if it is no directory. */
+static int removal_failed(int why, const char *path, struct weft_err **err)
+{
+    if (errno == ENOENT) {
+        return 0; /* somebody else removes it too */
+    }
+    if (errno == EBUSY) {
+        return weft_fail_sys(err, errno, "remove %s, a mount point", path);
+    }
+    return weft_fail_sys(err, errno == ENOTDIR ? why : errno, "remove %s", path);
+}
+
+/* Move the directory `name` of dir_fd to the top of the tree. */
+static int move_to_top(struct removal *r, int dir_fd, const char *name)
+{
+    char moved[32];
+    int rc;
+
+    do {
+        snprintf(moved, sizeof(moved), ".deep-%u", r->moved++);
+        rc = renameat2(dir_fd, name, r->top_fd, moved, RENAME_NOREPLACE);
+    } while (rc < 0 && errno == EEXIST);
+    return rc;
+}
+
+/* Remove the directory `name` of dir_fd. why: as for removal_failed. */
+static int remove_dir(struct removal *r, int dir_fd, const char *name, int why, unsigned int depth,
+                      const char *path, struct weft_err **err)
+{
+    int fd = open_for_removal(dir_fd, name, &r->dev);
+
+    if (fd < 0) {
+        return removal_failed(why, path, err);
+    }
+    if (depth >= REMOVE_DEPTH) {
+        close(fd);
+        return move_to_top(r, dir_fd, name) < 0 ? weft_fail_sys(err, errno, "remove %s", path) : 0;
+    }
+    if (empty_dir(r, fd, depth, path, err) < 0) {
+        return -1;
+    }
+    if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+        return weft_fail_sys(err, errno, "remove %s", path);
+    }
+    return 0;
+}
+
 /* Remove what lies in dir_fd, which this function closes. */
-static int empty_dir(int dir_fd, dev_t dev, const char *path, struct weft_err **err)
+static int empty_dir(struct removal *r, int dir_fd, unsigned int depth, const char *path,
+                     struct weft_err **err)
 {
     weft_auto_dir dir = fdopendir(dir_fd);
     struct dirent *e;
 
     if (!dir) {
+        weft_fail_sys(err, errno, "read directory %s", path);
         close(dir_fd);
-        return weft_fail_sys(err, errno, "read directory %s", path);
+        return -1;
     }
-    while ((e = readdir(dir))) {
+    for (;;) {
         weft_auto_free char *sub = NULL;
-        struct stat st;
-        int fd;
+        int why;
 
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
+        errno = 0;
+        e = readdir(dir);
+        if (!e) {
+            return errno ? weft_fail_sys(err, errno, "read directory %s", path) : 0;
+        }
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+            unlinkat(dir_fd, e->d_name, 0) == 0 || errno == ENOENT) {
             continue;
         }
-        if (unlinkat(dir_fd, e->d_name, 0) == 0 || errno == ENOENT) {
-            continue;
-        }
-        if (errno != EISDIR && errno != EPERM && errno != EACCES) {
-            return weft_fail_sys(err, errno, "remove %s/%s", path, e->d_name);
-        }
+        why = errno;
         sub = weft_path_join(path, e->d_name);
-        if (fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
-            return weft_fail_sys(err, EACCES, "remove %s", sub);
+        if (why != EISDIR && why != EPERM) { /* EPERM: POSIX's answer for a directory */
+            return weft_fail_sys(err, why, "remove %s", sub);
         }
-        if (st.st_dev != dev) {
-            return weft_fail(err, WEFT_E_IO, "remove %s: it is on another file system", sub);
-        }
-        if ((st.st_mode & 0700) != 0700) {
-            (void)!fchmodat(dir_fd, e->d_name, 0700, 0); /* if it does not help, openat says so */
-        }
-        fd = openat(dir_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0) {
-            return weft_fail_sys(err, errno, "open %s", sub);
-        }
-        if (empty_dir(fd, dev, sub, err) < 0) {
+        if (remove_dir(r, dir_fd, e->d_name, why, depth + 1, sub, err) < 0) {
             return -1;
         }
-        if (unlinkat(dir_fd, e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
-            return weft_fail_sys(err, errno, "remove %s", sub);
-        }
     }
-    return 0;
 }
 
 int weft_rmtree(const char *path, struct weft_err **err)
 {
-    struct stat st;
-    int fd;
+    weft_auto_free char *name = without_slashes(path);
+    struct removal r = {.top_fd = -1};
+    unsigned int moved;
+    int why;
 
-    if (lstat(path, &st) < 0) {
-        return errno == ENOENT ? 0 : weft_fail_sys(err, errno, "remove %s", path);
+    if (unlink(name) == 0 || errno == ENOENT) {
+        return 0;
     }
-    if (!S_ISDIR(st.st_mode)) {
-        return unlink(path) == 0 || errno == ENOENT ? 0
-                                                    : weft_fail_sys(err, errno, "remove %s", path);
+    why = errno;
+    if (why != EISDIR && why != EPERM) {
+        return weft_fail_sys(err, why, "remove %s", path);
     }
-    if ((st.st_mode & 0700) != 0700) {
-        (void)!chmod(path, 0700);
-    }
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        return weft_fail_sys(err, errno, "open %s", path);
-    }
-    if (empty_dir(fd, st.st_dev, path, err) < 0) {
-        return -1;
-    }
-    if (rmdir(path) < 0 && errno != ENOENT) {
+    do {
+        int fd = open_for_removal(AT_FDCWD, name, &r.dev);
+
+        if (fd < 0) {
+            return removal_failed(why, path, err);
+        }
+        moved = r.moved;
+        r.top_fd = fd;
+        if (empty_dir(&r, fd, 0, name, err) < 0) {
+            return -1;
+        }
+    } while (r.moved > moved);
+    if (rmdir(name) < 0 && errno != ENOENT) {
         return weft_fail_sys(err, errno, "remove %s", path);
     }
     return 0;
@@ -269,17 +395,16 @@ int weft_copy_fd(int in_fd, int out_fd, const char *name, struct weft_err **err)
     weft_auto_free char *chunk = NULL;
     ssize_t n;
 
-    /* in the kernel where both ends allow it; a fall-through to the loop below is always right,
-     * nothing was moved yet */
+    /* In the kernel where both ends allow it. It moves the offsets of both files, so the loop below
+     * goes on from wherever this stops. */
     while ((n = copy_file_range(in_fd, NULL, out_fd, NULL, 1u << 30, 0)) > 0) {
     }
     if (n == 0) {
         /* the kernel says 0 for files of /proc and the like whatever they hold: the loop finds the
          * true end */
-    } else if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP &&
-               errno != EBADF && errno != EPERM && errno != EINTR) {
+    } else if (errno == EIO || errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
         return weft_fail_sys(err, errno, "copy %s", name);
-    }
+    } /* all other errors say that this pair of files cannot be copied so */
     chunk = weft_xmalloc(1u << 17);
     while ((n = read(in_fd, chunk, 1u << 17)) != 0) {
         if (n < 0 && errno == EINTR) {
@@ -295,45 +420,88 @@ int weft_copy_fd(int in_fd, int out_fd, const char *name, struct weft_err **err)
     return 0;
 }
 
+/* Give the file `temp` the name `dst`, which must not exist. */
+static int rename_to_new(const char *temp, const char *dst)
+{
+    if (renameat2(AT_FDCWD, temp, AT_FDCWD, dst, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return -1;
+    }
+    /* a file system that does not know the flag, as NFS */
+    if (linkat(AT_FDCWD, temp, AT_FDCWD, dst, 0) < 0) {
+        return -1;
+    }
+    (void)unlink(temp);
+    return 0;
+}
+
+/* Fill the new file `temp` from `in`, by a reflink or a copy, and call it dst; or link dst to src.
+ */
+static int place_by_temp(int in, const char *src, const char *temp, const char *dst,
+                         uint64_t size_bytes, struct weft_err **err)
+{
+    weft_auto_fd out = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    enum weft_placed how = WEFT_PLACED_REFLINK;
+    struct stat st;
+
+    if (out < 0) {
+        return weft_fail_sys(err, errno, "make %s", dst);
+    }
+    if (ioctl(out, FICLONE, in) < 0) {
+        if (linkat(AT_FDCWD, src, AT_FDCWD, dst, 0) == 0) {
+            (void)unlink(temp);
+            return WEFT_PLACED_LINK;
+        }
+        if (errno == EEXIST) {
+            return weft_fail_sys(err, errno, "make %s", dst);
+        }
+        how = WEFT_PLACED_COPY;
+        if (weft_copy_fd(in, out, dst, err) < 0) {
+            return -1;
+        }
+    }
+    if (fstat(out, &st) < 0) {
+        return weft_fail_sys(err, errno, "make %s", dst);
+    }
+    if ((uint64_t)st.st_size != size_bytes) {
+        return weft_fail(err, WEFT_E_DIGEST, "%s changed while it was copied", src);
+    }
+    if (close(weft_steal_fd(&out)) < 0 || rename_to_new(temp, dst) < 0) {
+        return weft_fail_sys(err, errno, "make %s", dst);
+    }
+    return (int)how;
+}
+
 int weft_place_file(const char *src, const char *dst, uint64_t size_bytes, struct weft_err **err)
 {
-    weft_auto_fd in = open(src, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    weft_auto_fd out = -1;
+    /* O_NONBLOCK: a FIFO in its place must not stop us */
+    weft_auto_fd in = open(src, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    weft_auto_free char *temp = NULL;
     struct stat st;
+    uint32_t tag = 0;
+    int how;
 
     if (in < 0 || fstat(in, &st) < 0) {
         return weft_fail_sys(err, errno, "open %s", src);
     }
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size_bytes) {
+    if (!S_ISREG(st.st_mode)) {
+        return weft_fail(err, WEFT_E_DIGEST, "%s is not a regular file", src);
+    }
+    if ((uint64_t)st.st_size != size_bytes) {
         return weft_fail(err, WEFT_E_DIGEST, "%s has %lld bytes where %llu are due", src,
                          (long long)st.st_size, (unsigned long long)size_bytes);
     }
-    out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (out < 0) {
+    if (getrandom(&tag, sizeof(tag), 0) < 0) {
         return weft_fail_sys(err, errno, "make %s", dst);
     }
-    if (ioctl(out, FICLONE, in) == 0) {
-        return WEFT_PLACED_REFLINK;
+    temp = weft_fmt("%s.%08x", dst, (unsigned int)tag);
+    how = place_by_temp(in, src, temp, dst, size_bytes, err);
+    if (how < 0) {
+        (void)unlink(temp);
     }
-    if (unlink(dst) < 0) {
-        return weft_fail_sys(err, errno, "make %s", dst);
-    }
-    if (linkat(AT_FDCWD, src, AT_FDCWD, dst, 0) == 0) {
-        return WEFT_PLACED_LINK;
-    }
-    if (errno == EEXIST) {
-        return weft_fail_sys(err, errno, "make %s", dst);
-    }
-    close(weft_steal_fd(&out));
-    out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (out < 0) {
-        return weft_fail_sys(err, errno, "make %s", dst);
-    }
-    if (weft_copy_fd(in, out, dst, err) < 0) {
-        unlink(dst);
-        return -1;
-    }
-    return WEFT_PLACED_COPY;
+    return how;
 }
 
 char *weft_find_program(const char *name)

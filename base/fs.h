@@ -30,7 +30,7 @@ const char *weft_path_base(const char *path);
 char *weft_path_abs(const char *path, struct weft_err **err);
 
 /** Make a directory and what it lies in. Those that exist are fine. `mode` goes to the last one,
- * 0755 to the others. */
+ * 0755 to the others, both less the umask. Errors: WEFT_E_IO. */
 int weft_mkdirs(const char *path, mode_t mode, struct weft_err **err);
 
 /** A directory that only its owner may enter: made with 0700, or checked to be ours and to have no
@@ -43,17 +43,20 @@ int weft_private_dir(const char *path, struct weft_err **err);
  */
 int weft_read_file(const char *path, size_t limit, char **data, size_t *len, struct weft_err **err);
 
-/** Write all of it to fd, whatever the number of write() calls. `name` is for the error. */
+/** Write all of it to fd, whatever the number of write() calls; waits where fd does not block.
+ * `name` is for the error. */
 int weft_write_all(int fd, const void *data, size_t len, const char *name, struct weft_err **err);
 
 /** Write a file so that `path` holds either its old or its new content at any time (temporary file,
- * rename). */
+ * rename; not fsynced). What exists and is no regular file, as /dev/stdout, is written to as it is.
+ * A symbolic link to a file is replaced by the file. */
 int weft_write_file(const char *path, const void *data, size_t len, mode_t mode,
                     struct weft_err **err);
 
 /**
- * Remove a tree (or a file); what does not exist is fine. Follows no symbolic link and stays on one
- * file system. Directories without write permission are opened up first.
+ * Remove a tree (or a file); what does not exist is fine. Follows no symbolic link and enters no
+ * mount point, also not one of the same file system: that is WEFT_E_IO with sys EBUSY. Directories
+ * without write permission are opened up first. A tree may be of any depth.
  */
 int weft_rmtree(const char *path, struct weft_err **err);
 
@@ -70,7 +73,8 @@ enum weft_placed {
 
 /**
  * Make `dst` (which must not exist; EEXIST counts as WEFT_E_IO with sys EEXIST) hold what `src`
- * holds, the cheapest way that works: a reflink, a hard link, a copy. `size_bytes`: the size that
+ * holds, the cheapest way that works: a reflink, a hard link, a copy. dst is never seen half
+ * written; a process that is killed may leave "DST.XXXXXXXX" beside it. `size_bytes`: the size that
  * src must have. Returns one of enum weft_placed, or -1. Errors: WEFT_E_IO; WEFT_E_DIGEST when the
  * size differs. Thread: any.
  */
