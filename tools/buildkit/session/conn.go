@@ -42,32 +42,28 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// watchedConn remembers the first error that a read met. session.Run does not say why a session
-// ended; this does.
+// watchedConn tells on failed, which has room for one, the first error that a read met.
+// session.Run does not say why a session ended, and may not even return.
 type watchedConn struct {
 	net.Conn
-	err atomic.Pointer[error]
+	failed chan<- error
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil {
-		c.err.CompareAndSwap(nil, &err)
+		select {
+		case c.failed <- err:
+		default:
+		}
 	}
 	return n, err
-}
-
-func (c *watchedConn) readErr() error {
-	if err := c.err.Load(); err != nil {
-		return *err
-	}
-	return errors.New("connection closed")
 }
 
 // serve attaches the session to the worker that listens on socket. It returns nil when ctx has
 // ended the session, else what did.
 func serve(ctx context.Context, s *session.Session, socket string, t *traffic) error {
-	var dialErr atomic.Pointer[error]
+	dialFailed := make(chan error, 1)
 	client, err := grpc.NewClient("passthrough:///worker",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage),
@@ -75,7 +71,10 @@ func serve(ctx context.Context, s *session.Session, socket string, t *traffic) e
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 			if err != nil {
-				dialErr.Store(&err)
+				select {
+				case dialFailed <- err:
+				default:
+				}
 				return nil, err
 			}
 			return &countedConn{Conn: conn, traffic: t}, nil
@@ -86,23 +85,31 @@ func serve(ctx context.Context, s *session.Session, socket string, t *traffic) e
 	defer client.Close()
 
 	attach := grpchijack.Dialer(control.NewControlClient(client))
-	var conn *watchedConn
-	err = s.Run(ctx, func(ctx context.Context, proto string,
-		meta map[string][]string) (net.Conn, error) {
-		c, err := attach(ctx, proto, meta)
-		if err != nil {
-			return nil, err
+	readFailed := make(chan error, 1)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.Run(ctx, func(ctx context.Context, proto string,
+			meta map[string][]string) (net.Conn, error) {
+			conn, err := attach(ctx, proto, meta)
+			if err != nil {
+				return nil, err
+			}
+			return &watchedConn{Conn: conn, failed: readFailed}, nil
+		})
+	}()
+
+	select {
+	case <-ctx.Done():
+	case err = <-dialFailed:
+	case err = <-readFailed:
+		err = fmt.Errorf("the worker ended the session: %w", err)
+	case err = <-ended:
+		if err == nil {
+			err = errors.New("the worker ended the session")
 		}
-		conn = &watchedConn{Conn: c}
-		return conn, nil
-	})
-	switch {
-	case ctx.Err() != nil:
-		return nil
-	case dialErr.Load() != nil:
-		return *dialErr.Load()
-	case err != nil:
-		return err
 	}
-	return fmt.Errorf("the worker ended the session: %w", conn.readErr())
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }

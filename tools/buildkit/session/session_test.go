@@ -26,6 +26,7 @@ import (
 	"github.com/moby/buildkit/session/grpchijack"
 	fstypes "github.com/tonistiigi/fsutil/types"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 func TestParseArgs(t *testing.T) {
@@ -358,6 +359,32 @@ func TestErrors(t *testing.T) {
 		h := startHolder(socket, "context="+t.TempDir())
 		h.caller(t, w)
 		server.Stop()
+		var e errorLine
+		h.line(t, &e)
+		h.exit(t, exitFailed)
+		if !strings.Contains(e.Error, "the worker ended the session") {
+			t.Fatal(e.Error)
+		}
+	})
+	t.Run("worker ends the session", func(t *testing.T) {
+		w, _, socket := startWorker(t)
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "a"), strings.Repeat("x", 8<<20))
+		h := startHolder(socket, "context="+dir)
+		c := h.caller(t, w)
+		// In the middle of a transfer, whose data nobody reads.
+		stream, err := filesync.NewFileSyncClient(c.Conn()).DiffCopy(metadata.NewOutgoingContext(
+			t.Context(), metadata.Pairs("dir-name", "context")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); err != nil { // the listing of a, whose number is 0
+			t.Fatal(err)
+		}
+		if err := stream.Send(&fstypes.Packet{Type: fstypes.PACKET_REQ}); err != nil {
+			t.Fatal(err)
+		}
+		c.Conn().Close()
 		var e errorLine
 		h.line(t, &e)
 		h.exit(t, exitFailed)
