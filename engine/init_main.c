@@ -303,6 +303,22 @@ static int take_state(struct init *in, struct weft_err **err)
     return 0;
 }
 
+/* What a worker that was killed has left. The files of tmp belong to ids of this namespace. */
+static int clear_remains(const struct init *in, struct weft_err **err)
+{
+    static const char *const runtimes[] = {"runc", "crun"}; /* in XDG_RUNTIME_DIR */
+
+    unlink(in->files.socket);
+    for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++) {
+        weft_auto_free char *dir = weft_path_join(in->files.runtime_dir, runtimes[i]);
+
+        if (weft_rmtree(dir, err) < 0) {
+            return -1;
+        }
+    }
+    return weft_rmtree(in->files.tmp, err);
+}
+
 static int prepare(struct init *in, struct weft_err **err)
 {
     const struct weft_json *list = weft_json_get(in->spec, "handlers");
@@ -329,9 +345,7 @@ static int prepare(struct init *in, struct weft_err **err)
     if (weft_worker_info_write(&in->files, &in->info, err) < 0) {
         return -1;
     }
-    unlink(in->files.socket);
-    /* made by root of this namespace, and by other ids of it */
-    if (weft_rmtree(in->files.tmp, err) < 0 || weft_mkdirs(in->files.tmp, 0700, err) < 0 ||
+    if (clear_remains(in, err) < 0 || weft_mkdirs(in->files.tmp, 0700, err) < 0 ||
         weft_mkdirs(in->files.home, 0700, err) < 0) {
         return -1;
     }

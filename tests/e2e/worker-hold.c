@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * worker-hold [-i IDLE_MS] [-e] [-s] [-n TIMES] SLOT [COMMAND [ARG...]]: acquires a worker, prints
- * one line of JSON, runs the command with BUILDKIT_HOST and WORKER_* set, and lets go (-s: stops it
+ * one line of JSON, runs the command with BUILDKIT_HOST and BUILDCTL set, and lets go (-s: stops it
  * if unused). Without a command it lets go when stdin ends. -e: scope existing. -n: attach so
  * often, and print the mean time.
  */
 #include "config.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,6 +86,7 @@ static int run_command(const struct weft_worker *w, char **argv)
     pid_t pid = fork();
 
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         setenv("BUILDKIT_HOST", w->address, 1);
         setenv("BUILDCTL", weft_worker_config_buildctl(w->cfg), 1);
         execvp(argv[0], argv);
