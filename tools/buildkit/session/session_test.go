@@ -125,17 +125,25 @@ func TestFind(t *testing.T) {
 type worker struct {
 	control.UnimplementedControlServer
 	sessions *session.Manager
+	drop     chan struct{} // closed: ends every session without a word
 }
 
 func (w *worker) Session(stream control.Control_SessionServer) error {
 	conn, closed, opts := grpchijack.Hijack(stream)
-	defer conn.Close()
 	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
 	go func() {
 		<-closed
 		cancel()
 	}()
-	return w.sessions.HandleConn(ctx, conn, opts)
+	ended := make(chan error, 1)
+	go func() { ended <- w.sessions.HandleConn(ctx, conn, opts) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-w.drop:
+		return nil
+	}
 }
 
 func startWorker(t *testing.T) (*worker, *grpc.Server, string) {
@@ -144,7 +152,7 @@ func startWorker(t *testing.T) (*worker, *grpc.Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{sessions: sessions}
+	w := &worker{sessions: sessions, drop: make(chan struct{})}
 	socket := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -384,7 +392,10 @@ func TestErrors(t *testing.T) {
 		if err := stream.Send(&fstypes.Packet{Type: fstypes.PACKET_REQ}); err != nil {
 			t.Fatal(err)
 		}
-		c.Conn().Close()
+		if m, err := stream.Recv(); err != nil || m.Type != fstypes.PACKET_STAT {
+			t.Fatal(m, err)
+		}
+		close(w.drop)
 		var e errorLine
 		h.line(t, &e)
 		h.exit(t, exitFailed)
