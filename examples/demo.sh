@@ -36,8 +36,8 @@ echo
 cat <<END
 
 The layout is in $out. Try next:
-  skopeo inspect --raw oci:$out:example/hello:latest | jq .
-  skopeo copy --override-arch s390x oci:$out:example/hello:latest oci:$build/demo/s390x:hello
+  skopeo inspect --raw oci:$out:latest | jq .
+  skopeo copy --override-arch s390x oci:$out:latest oci:$build/demo/s390x:hello
   umoci unpack --image $build/demo/s390x:hello --rootless $build/demo/s390x.bundle
   $top/examples/demo.sh $build    (again: everything is cached)
 and examples/c, which compiles a C program under QEMU and by a cross compiler: see its README.md.
