@@ -27,7 +27,9 @@ libweft_a_SOURCES += \
 	%D%/request.h \
 	%D%/request_attest.c \
 	%D%/request_output.c \
+	%D%/request_parts.c \
 	%D%/request_parts.h \
+	%D%/request_secret.c \
 	%D%/request_source.c
 
 libweft_a_SOURCES += \
@@ -70,3 +72,15 @@ libweft_a_SOURCES += \
 	%D%/worker_files.h \
 	%D%/worker_list.c \
 	%D%/worker_runs.c
+
+libweft_a_SOURCES += \
+	%D%/diagnose.c \
+	%D%/diagnose.h \
+	%D%/progress.c \
+	%D%/progress.h \
+	%D%/progress_display.h \
+	%D%/progress_model.c \
+	%D%/progress_model.h \
+	%D%/progress_plain.c \
+	%D%/progress_rawjson.c \
+	%D%/progress_tty.c

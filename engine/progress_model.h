@@ -44,8 +44,9 @@ struct weft_transfer {
     int64_t started_ns;  /* Unix time; 0: not said */
     int64_t stamp_ns;
     bool done;
-    int64_t shown_ms; /* for the plain display: when it last printed a line of this */
-    bool shown;
+    int64_t shown_ms; /* for the plain display: when it last printed a line of this ... */
+    bool shown;       /* ... if it has ... */
+    bool done_shown;  /* ... and has said that it is done */
 };
 
 /** One node of the build graph. Times are Unix time by BuildKit's stamps, 0 where it gave none. */
@@ -88,8 +89,7 @@ struct weft_warning {
 };
 
 struct weft_lane_stats {
-    size_t steps;     /* of the Dockerfile, as far as BuildKit has named them (never fewer than it
-                         numbers) */
+    size_t steps;     /* of the Dockerfile that BuildKit has named: those that the target needs */
     size_t completed; /* of these: done or cached */
     size_t cached;    /* of these: from the cache */
 };
