@@ -35,8 +35,10 @@ void weft_reference_finish(struct weft_reference *r);
  * frees. */
 char *weft_reference_full(const struct weft_reference *r);
 
-/** As a person writes it: "app", "user/app:v1", "localhost:5000/x". No tag is made up. Caller
- * frees. */
+/**
+ * As a person writes it: "app", "user/app:v1", "localhost:5000/x". No tag is made up. Docker's
+ * rule, with its gap: of "docker.io/a.b/c" it leaves "a.b/c", which reads as a host. Caller frees.
+ */
 char *weft_reference_familiar(const struct weft_reference *r);
 
 #endif

@@ -77,10 +77,11 @@ struct weft_request {
     struct weft_strv ssh;     /* the same */
     struct weft_strv allow;
     char *network;            /* "default", "none", "host"; or NULL */
-    struct weft_strv attests; /* "TYPE=ATTRS", "provenance=mode=min": as --opt attest:TYPE=ATTRS */
-    bool provenance_given;    /* --provenance (also false) or --attest type=provenance was on the
-                                 command line, or BUILDX_NO_DEFAULT_ATTESTATIONS says no: no default */
-    bool sbom_given;          /* --sbom or --attest type=sbom was on the command line */
+    struct weft_strv attests; /* "TYPE=ATTRS", such as "provenance=mode=min" */
+    /* --provenance (also false) or --attest type=provenance was on the command line, or
+     * BUILDX_NO_DEFAULT_ATTESTATIONS is true: no default */
+    bool provenance_given;
+    bool sbom_given; /* --sbom or --attest type=sbom was on the command line */
     struct weft_output *outputs;
     size_t n_outputs;
     char *metadata_file; /* absolute path, or NULL */

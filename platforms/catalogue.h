@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The catalogue: what weft knows of each platform that it can build for: how its ELF files begin, which QEMU program
- * runs them. One constant table; knows nothing of the machine it runs on.
+ * The catalogue: what weft knows of each platform that it can build for: how its ELF files begin,
+ * which QEMU program runs them. One constant table; knows nothing of the machine it runs on.
  */
 #ifndef WEFT_PLATFORMS_CATALOGUE_H
 #define WEFT_PLATFORMS_CATALOGUE_H
@@ -12,13 +12,15 @@
 #include "platforms/platform.h"
 
 /* e_ident[16], e_type, e_machine: what a binfmt_misc handler can match a machine by */
-enum { WEFT_ELF_HEAD_SIZE = 20 };
+enum {
+    WEFT_ELF_HEAD_SIZE = 20
+};
 
 /** One ELF machine: what one binfmt_misc handler serves. */
 struct weft_machine {
-    const char *qemu;                          /* QEMU's name: program "qemu-aarch64-static" or "qemu-aarch64" */
-    unsigned char magic[WEFT_ELF_HEAD_SIZE];   /* first bytes of its programs ... */
-    unsigned char mask[WEFT_ELF_HEAD_SIZE];    /* ... where the mask has bits */
+    const char *qemu; /* QEMU's name: program "qemu-aarch64-static" or "qemu-aarch64" */
+    unsigned char magic[WEFT_ELF_HEAD_SIZE]; /* first bytes of its programs ... */
+    unsigned char mask[WEFT_ELF_HEAD_SIZE];  /* ... where the mask has bits */
 };
 
 /** One platform. */
@@ -37,11 +39,13 @@ const struct weft_platform_info *weft_catalogue(size_t *n);
 /** All machines (each once). */
 const struct weft_machine *const *weft_catalogue_machines(size_t *n);
 
-/** Whether a machine of `host` may run programs of `p` without emulation: the same, amd64 -> 386, arm64 -> arm, arm ->
- *  arm of a lower version. To be confirmed by running one (arm64 -> arm is not in every CPU): a hint, not a promise. */
+/** Whether a machine of `host` may run programs of `p` without emulation: the same, amd64 -> 386,
+ * arm64 -> arm, arm -> arm of a lower version. To be confirmed by running one (arm64 -> arm is not
+ * in every CPU): a hint, not a promise. */
 bool weft_catalogue_maybe_native(const struct weft_platform *host, const struct weft_platform *p);
 
-/** Whether a file that begins with these bytes is a program of this machine, as binfmt_misc would match it. */
+/** Whether a file that begins with these bytes is a program of this machine, as binfmt_misc would
+ * match it. */
 bool weft_machine_matches(const struct weft_machine *m, const unsigned char *head, size_t len);
 
 #endif

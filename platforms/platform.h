@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Platform names: os/architecture[/variant], in the normal form of containerd's platforms package (the rules are facts
- * of that package's documentation; the code and the test vectors are ours). Knows no machine and no I/O.
+ * Platform names: os/architecture[/variant], in the normal form of containerd's platforms package
+ * (the rules are facts of that package's documentation; the code and the test vectors are ours).
+ * Knows no machine and no I/O.
  */
 #ifndef WEFT_PLATFORMS_PLATFORM_H
 #define WEFT_PLATFORMS_PLATFORM_H
@@ -10,7 +11,9 @@
 
 struct weft_err;
 
-enum { WEFT_PLATFORM_SIZE = 64 }; /* the longest printed form, with the NUL */
+enum {
+    WEFT_PLATFORM_SIZE = 64
+}; /* the longest printed form, with the NUL */
 
 /** A platform in normal form. Plain value; unused parts are "". */
 struct weft_platform {
@@ -20,13 +23,15 @@ struct weft_platform {
 };
 
 /**
- * Parse and normalise "linux/arm64", "arm64" (os linux), "linux" (this machine's), "linux/arm/v7", with the aliases: aarch64, x86_64, x86-64, armhf (arm/v7),
- * armel (arm/v6, as containerd has it), i386, arm (arm/v7), arm64/v8 and arm64/8 (arm64), amd64/v1 (amd64).
+ * Parse and normalise "linux/arm64", "arm64" (os linux), "linux" (this machine's), "linux/arm/v7",
+ * with the aliases: aarch64, x86_64, x86-64, armhf (arm/v7), armel (arm/v6, as containerd has it),
+ * i386, arm (arm/v7), arm64/v8 and arm64/8 (arm64), amd64/v1 (amd64).
  * Errors: WEFT_E_USAGE (malformed; or unknown, with the nearest known name as a hint).
  */
 int weft_platform_parse(const char *text, struct weft_platform *out, struct weft_err **err);
 
-/** Build a normalised platform from the fields of an OCI image config or descriptor; NULL counts as "". No check of names. */
+/** Build a normalised platform from the fields of an OCI image config or descriptor; NULL counts as
+ * "". No check of names. */
 void weft_platform_from_fields(const char *os, const char *arch, const char *variant,
                                struct weft_platform *out);
 
@@ -38,7 +43,8 @@ const char *weft_platform_dirname(const struct weft_platform *p, char buf[WEFT_P
 
 bool weft_platform_eq(const struct weft_platform *a, const struct weft_platform *b);
 
-/** The platform of the machine that this program was built for ("local" in --platform): from compile-time macros. */
+/** The platform of the machine that this program was built for ("local" in --platform): from
+ * compile-time macros. */
 void weft_platform_host(struct weft_platform *out);
 
 #endif

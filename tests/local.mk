@@ -35,3 +35,18 @@ check-e2e: all %D%/e2e/worker-hold %D%/e2e/deny-mount
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
 EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/lint.sh %D%/long
+
+# Fuzz targets: `make check` runs each on its seeds and on changed copies of them; with clang,
+# tests/fuzz/run does it in earnest.
+fuzz_driver = %D%/fuzz/driver.c
+check_PROGRAMS += %D%/fuzz/fuzz_dockerfile
+%C%_fuzz_fuzz_dockerfile_SOURCES = %D%/fuzz/fuzz_dockerfile.c $(fuzz_driver)
+%C%_fuzz_fuzz_dockerfile_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_reference
+%C%_fuzz_fuzz_reference_SOURCES = %D%/fuzz/fuzz_reference.c $(fuzz_driver)
+%C%_fuzz_fuzz_reference_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_request
+%C%_fuzz_fuzz_request_SOURCES = %D%/fuzz/fuzz_request.c $(fuzz_driver)
+%C%_fuzz_fuzz_request_LDADD = $(weft_libs)
+TESTS += %D%/fuzz/check
+EXTRA_DIST += %D%/fuzz/check %D%/fuzz/run %D%/fuzz/seeds
