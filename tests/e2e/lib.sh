@@ -159,18 +159,11 @@ gone()
     [[ ${stat##*) } == Z* ]]
 }
 
-# worker_processes DIR: ids of the processes that have DIR on their command line, or had it in the
-# environment: buildkitd, weft-init and whatever runs below.
+# worker_processes TEXT: ids of the processes that have TEXT (the path of a worker's file) on their
+# command line: buildkitd and weft-init.
 worker_processes()
 {
-    local pid file
-    for file in /proc/[0-9]*; do
-        pid=${file#/proc/}
-        [[ $pid != "$$" && $pid != "$BASHPID" ]] || continue
-        if tr '\0' '\n' <"$file/cmdline" 2>/dev/null | grep -qF "$1"; then
-            echo "$pid"
-        fi
-    done
+    pgrep -f -- "$1" || true
 }
 
 # buildkitd_of PID_OF_INIT: the buildkitd below an init.

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What a machine may lack: each is said, with the command that mends it, and with exit code 3 (2 where it
+# is the user's variable that is wrong). And what a worker can do without.
+. "$WEFT_SRC_DIR/tests/e2e/lib.sh"
+
+need jq
+need_root
+userns=$WEFT_SRC_DIR/tests/bases/userns
+
+# refused CODE TEXT COMMAND...: exits with CODE and says TEXT
+refused()
+{
+    local code=$1 text=$2 rc=0
+    shift 2
+    "$@" >out 2>&1 || rc=$?
+    [[ $rc == "$code" ]] || fail "exit code $rc, want $code: $(cat out)"
+    grep -qF -- "$text" out || fail "it should say '$text': $(cat out)"
+}
+
+note "no subordinate ids"
+make_user
+sed -i "/^$test_user:/d" /etc/subuid
+refused 3 "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $test_user" \
+    as_user "$HOLD" group true
+usermod --add-subuids 700000000-700065535 "$test_user"
+
+note "no newuidmap"
+mkdir bin
+ln -s "$(command -v runc || command -v crun)" bin/
+refused 3 "sudo apt-get install uidmap" as_user PATH="$PWD/bin" "$HOLD" group true
+
+note "newuidmap refuses"
+printf '#!/bin/sh\necho "newuidmap: not today" >&2\nexit 1\n' >bin/newuidmap
+cp bin/newuidmap bin/newgidmap
+chmod 755 bin/newuidmap bin/newgidmap
+refused 3 "not today" as_user PATH="$PWD/bin:/usr/bin:/bin" "$HOLD" group true
+
+note "no user namespaces"
+refused 3 "user.max_user_namespaces" \
+    "$userns" sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' sh "$HOLD" group true
+
+note "too few ids"
+refused 3 "ids here" unshare --user --map-root-user "$HOLD" group true
+
+note "a narrower map, as in a pod"
+mkfifo mapped
+unshare --user -- sh -c 'read -r _ <mapped; exec "$@"' sh "$HOLD" -s group true >out &
+outer=$!
+wait_for 5 eval '[[ $(readlink /proc/$outer/ns/user) != "$(readlink /proc/self/ns/user)" ]]'
+echo "0 0 20000" >"/proc/$outer/gid_map"
+echo "0 0 20000" >"/proc/$outer/uid_map"
+echo go >mapped
+wait "$outer" || fail "narrower map"
+expect "process sandbox" "$(json out .process_sandbox)" true
+
+note "a masked /proc, as in a container: no PID namespace, and nothing left all the same"
+unshare --mount sh -c 'mount --bind /proc/sys /proc/sys; exec "$@"' sh \
+    "$HOLD" -s group true >out || fail "masked /proc"
+expect "process sandbox" "$(json out .process_sandbox)" false
+expect "processes left" "$(worker_processes "$WEFT_RUNTIME_DIR/")" ""
+
+note "no buildkitd"
+mkdir empty
+refused 3 "./bootstrap" env WEFT_LIBEXEC="$PWD/empty" "$HOLD" group true
+refused 3 "WEFT_BUILDKITD" env WEFT_BUILDKITD=/nonexistent "$HOLD" group true
+
+note "an OCI runtime that is too old"
+printf '#!/bin/sh\necho "  --no-new-keyring  keep the same session key"\n' >bin/crun
+chmod 755 bin/crun
+refused 3 "sudo apt-get install runc" env WEFT_RUNTIME="$PWD/bin/crun" "$HOLD" group true
+
+note "a socket's path that is too long"
+long=$WEFT_TEST_TMP/$(printf 'x%.0s' {1..80})
+refused 2 WEFT_RUNTIME_DIR env WEFT_RUNTIME_DIR="$long" "$HOLD" group true
+
+note "a runtime directory that others can enter"
+mkdir -m 755 open
+refused 1 "chmod 0700" env WEFT_RUNTIME_DIR="$PWD/open" "$HOLD" group true
+
+note "a read-only state directory"
+mkdir ro
+unshare --mount sh -c 'mount -t tmpfs -o ro none ro; exec "$@"' sh \
+    env WEFT_STATE_DIR="$PWD/ro/s" "$HOLD" group true >out 2>&1 && fail "it took a read-only state"
+grep -q 'Read-only file system' out && grep -q WEFT_STATE_DIR out || fail "$(cat out)"
+
+note "the state of a newer weft, and of an older one"
+mkdir -p new/workers old/workers/group
+echo 99 >new/workers/version
+refused 3 "newer weft" env WEFT_STATE_DIR="$PWD/new" "$HOLD" group true
+echo 0 >old/workers/version
+touch old/workers/group/mine
+WEFT_STATE_DIR=$PWD/old "$HOLD" -s group true >out 2>err
+grep -q 'set aside' err || fail "it should say that it set the state aside"
+[[ -e $(echo old/workers.format-0.*)/group/mine ]] || fail "the old state is gone"
+
+note "a buildkitd that fails: its words are shown"
+printf '#!/bin/sh\necho "no such luck"; exit 4\n' >bin/buildkitd
+chmod 755 bin/buildkitd
+refused 1 "no such luck" env WEFT_BUILDKITD="$PWD/bin/buildkitd" "$HOLD" group true
+grep -q 'exit code 4' out || fail "$(cat out)"
+expect "processes left" "$(worker_processes "$WEFT_RUNTIME_DIR/")" ""
+
+note "all of that has left the way free"
+"$HOLD" -s group true >out
