@@ -36,12 +36,12 @@ static const struct {
 /* Copy in lower case; what does not fit is cut. */
 static void copy_lower(char *dst, size_t size, const char *src)
 {
-    size_t i;
+    size_t n = strnlen(src, size - 1);
 
-    for (i = 0; i + 1 < size && src[i]; i++) {
+    for (size_t i = 0; i < n; i++) {
         dst[i] = (char)tolower((unsigned char)src[i]);
     }
-    dst[i] = '\0';
+    dst[n] = '\0';
 }
 
 static void normalise(struct weft_platform *p)
