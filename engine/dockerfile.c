@@ -273,7 +273,7 @@ static char *span_dup(struct span t)
 static void read_from(struct scan *s, struct span args)
 {
     weft_auto_buf flag = {0};
-    struct weft_stage stage = {0};
+    struct weft_dockerfile_stage stage = {0};
     struct weft_dockerfile *out = s->out;
     struct span base;
     struct span as;

@@ -17,7 +17,7 @@ enum {
 };
 
 /** One FROM line, build arguments not expanded. */
-struct weft_stage {
+struct weft_dockerfile_stage {
     char *base;     /* "debian:12", "$BASE", "scratch", or the name of an earlier stage */
     char *name;     /* lower case, of "AS name"; or NULL */
     char *platform; /* "$BUILDPLATFORM", of --platform; or NULL */
@@ -26,7 +26,8 @@ struct weft_stage {
 /** Start from {0}; end with weft_dockerfile_finish. */
 struct weft_dockerfile {
     char *syntax; /* the image of the `syntax` directive, "docker/dockerfile:1"; or NULL */
-    struct weft_stage *stages; /* none, when the file is not a Dockerfile but has a `syntax` */
+    struct weft_dockerfile_stage
+        *stages; /* none, when the file is not a Dockerfile but has a `syntax` */
     size_t n_stages;
     bool pins_platform; /* some FROM has --platform */
 };

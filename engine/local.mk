@@ -4,9 +4,17 @@ weft_SOURCES = %D%/main.c
 weft_LDADD = $(weft_libs)
 
 libweft_a_SOURCES += \
+	%D%/build.c \
+	%D%/build.h \
+	%D%/build_report.c \
+	%D%/build_report.h \
+	%D%/build_state.h \
 	%D%/cmd.h \
+	%D%/cmd_build.c \
 	%D%/holder.c \
 	%D%/holder.h \
+	%D%/outputs.c \
+	%D%/outputs.h \
 	%D%/plan.c \
 	%D%/plan.h \
 	%D%/solve.c \

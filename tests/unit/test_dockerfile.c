@@ -23,7 +23,7 @@ static char *stages_text(const struct weft_dockerfile *d)
     struct weft_buf b = {0};
 
     for (size_t i = 0; i < d->n_stages; i++) {
-        const struct weft_stage *s = &d->stages[i];
+        const struct weft_dockerfile_stage *s = &d->stages[i];
 
         weft_buf_printf(&b, "%s%s%s%s%s%s%s", i > 0 ? "; " : "", s->platform ? "--platform=" : "",
                         s->platform ? s->platform : "", s->platform ? " " : "", s->base,

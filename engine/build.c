@@ -1,0 +1,823 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/build.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/dirs.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "engine/build_report.h"
+#include "engine/build_state.h"
+#include "engine/dockerfile.h"
+#include "engine/holder.h"
+#include "engine/jobs.h"
+#include "engine/outputs.h"
+#include "engine/plan.h"
+#include "engine/progress.h"
+#include "engine/request.h"
+#include "engine/solve.h"
+#include "engine/solve_error.h"
+#include "engine/workdir.h"
+#include "engine/worker.h"
+
+enum {
+    TICK_MS = 100,
+    KILL_AFTER_MS = 5000, /* how long a cancelled buildctl may take to say goodbye to its worker */
+    STDERR_LIMIT_BYTES = 256 << 10,
+};
+
+static void advance(struct weft_build *b);
+
+static size_t count_lanes(const struct weft_build *b, enum lane_state state)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        n += b->lanes[i].state == state;
+    }
+    return n;
+}
+
+static bool lane_final(const struct weft_build_lane *l)
+{
+    return l->state == LANE_DONE || l->state == LANE_FAILED || l->state == LANE_CANCELLED;
+}
+
+static void lane_phase(struct weft_build_lane *l, enum weft_phase phase, const char *text)
+{
+    weft_progress_set_phase(l->b->progress, l->i, phase, text);
+}
+
+/* ---- cancelling ---- */
+
+static void kill_children(void *data)
+{
+    struct weft_build *b = data;
+
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        if (b->lanes[i].child) {
+            weft_child_kill(b->lanes[i].child, SIGKILL);
+        }
+    }
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        if (b->slots[i].holder) {
+            weft_holder_kill(b->slots[i].holder);
+        }
+    }
+}
+
+/* Stop what runs and start nothing more; lanes come to their end through the exits of their
+ * children. */
+static void cancel_all(struct weft_build *b)
+{
+    if (atomic_load(&b->cancel)) {
+        return;
+    }
+    atomic_store(&b->cancel, true);
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        struct weft_build_lane *l = &b->lanes[i];
+
+        if (l->child) {
+            weft_child_kill(l->child, SIGINT);
+        } else if (l->state == LANE_WAITING) {
+            l->state = LANE_CANCELLED;
+            lane_phase(l, WEFT_PHASE_CANCELLED, NULL);
+        }
+    }
+    b->kill_timer = weft_timer_start(b->loop, KILL_AFTER_MS, 0, 1, kill_children, b);
+    advance(b);
+}
+
+static void on_interrupt(void *data)
+{
+    struct weft_build *b = data;
+
+    if (b->interrupted) {
+        kill_children(b); /* asked twice: no more courtesy */
+        return;
+    }
+    b->interrupted = true;
+    if (!b->ended) {
+        cancel_all(b);
+    }
+}
+
+static void on_resize(void *data)
+{
+    struct weft_build *b = data;
+
+    weft_progress_resize(b->progress);
+}
+
+static void on_tick(void *data)
+{
+    struct weft_build *b = data;
+
+    weft_progress_tick(b->progress);
+}
+
+static void log_sink(enum weft_log_level level, const char *line, void *data)
+{
+    struct weft_build *b = data;
+
+    (void)level;
+    weft_progress_log_line(b->progress, line);
+}
+
+/* ---- lanes: solve, then take the image ---- */
+
+static void lane_fail(struct weft_build_lane *l, const char *reason)
+{
+    bool cancelled = atomic_load(&l->b->cancel);
+
+    l->state = cancelled ? LANE_CANCELLED : LANE_FAILED;
+    lane_phase(l, cancelled ? WEFT_PHASE_CANCELLED : WEFT_PHASE_FAILED, cancelled ? NULL : reason);
+    if (!cancelled && l->b->r->fail_fast) {
+        cancel_all(l->b);
+    }
+}
+
+static void lane_done(struct weft_build_lane *l)
+{
+    l->state = LANE_DONE;
+    lane_phase(l, WEFT_PHASE_DONE, NULL);
+}
+
+static void solve_start(struct weft_build_lane *l);
+
+static void take_work(void *data)
+{
+    struct weft_build_lane *l = data;
+    const char *content = l->export_layout ? NULL : l->slot->worker->content_dir;
+
+    if (!content && !l->export_layout) {
+        weft_fail(&l->err, WEFT_E_UNSUPPORTED, "the content store's place is not known");
+        return;
+    }
+    weft_outputs_take(l->b->outputs, l->i, content, l->digest, &l->b->cancel, &l->err);
+}
+
+static void take_done(void *data)
+{
+    struct weft_build_lane *l = data;
+
+    if (!l->err) {
+        lane_done(l);
+    } else if (!l->export_layout && !atomic_load(&l->b->cancel)) {
+        /* the store's layout is containerd's affair, and it may collect garbage at any time: ask
+         * BuildKit for a copy */
+        weft_debug("content store of %s: %s; exporting instead", l->slot->name, l->err->msg);
+        weft_err_free(weft_steal(&l->err));
+        l->export_layout = true;
+        solve_start(l);
+    } else {
+        lane_fail(l, l->err->msg);
+    }
+    advance(l->b);
+}
+
+/* The digest of the image that a solve made, from the file that buildctl wrote. */
+static int read_metadata(struct weft_build_lane *l)
+{
+    weft_auto_json j = weft_json_load(l->metadata_file, &l->err);
+    const char *digest = weft_json_str(j, "containerimage.digest");
+
+    if (!j) {
+        return -1;
+    }
+    if (!digest) {
+        return weft_fail(&l->err, WEFT_E_CHILD, "buildctl named no image digest");
+    }
+    free(l->digest);
+    l->digest = weft_xstrdup(digest);
+    return 0;
+}
+
+static void on_stderr(char *line, size_t len, void *data)
+{
+    struct weft_build_lane *l = data;
+
+    if (!weft_progress_feed(l->b->progress, l->i, line, len) &&
+        l->text.len + len < STDERR_LIMIT_BYTES) {
+        weft_buf_append(&l->text, line, len);
+        weft_buf_puts(&l->text, "\n");
+    }
+}
+
+static void solve_failed(struct weft_build_lane *l)
+{
+    struct weft_solve_error e = {0};
+
+    if (!atomic_load(&l->b->cancel) && !weft_worker_alive(l->slot->worker)) {
+        weft_auto_free char *tail = weft_worker_log_tail(l->slot->worker, 5);
+
+        weft_fail(&l->err, WEFT_E_CHILD,
+                  "the worker %s ended during the build: its buildkitd or its init was killed "
+                  "(out of memory?); a new build starts a new one\n%s",
+                  l->slot->worker->slot, tail ? tail : "");
+        lane_fail(l, l->err->msg);
+        return;
+    }
+    weft_solve_error_parse(l->text.data ? l->text.data : "", &e);
+    lane_fail(l, e.message);
+    weft_solve_error_finish(&e);
+}
+
+static void on_solved(int code, void *data)
+{
+    struct weft_build_lane *l = data;
+
+    l->child = NULL;
+    if (code != 0 || atomic_load(&l->b->cancel)) {
+        solve_failed(l);
+    } else if (!weft_outputs_want_images(l->b->outputs)) {
+        lane_done(l);
+    } else if (read_metadata(l) < 0) {
+        lane_fail(l, l->err->msg);
+    } else {
+        l->state = LANE_TAKING;
+        lane_phase(l, WEFT_PHASE_EXPORTING, "checking blobs");
+        weft_work(l->b->loop, take_work, take_done, l);
+    }
+    advance(l->b);
+}
+
+static void solve_start(struct weft_build_lane *l)
+{
+    struct weft_build *b = l->b;
+    weft_auto_strv outputs = {0};
+    weft_auto_strv argv = {0};
+    const char *version = l->slot->frontend_version;
+
+    weft_outputs_solve_args(b->outputs, l->i, l->export_layout, &outputs);
+    weft_solve_argv(
+        &(struct weft_solve){
+            .request = b->r,
+            .platform = &b->r->platforms[l->i],
+            .address = l->slot->worker->address,
+            .session_id = l->slot->session_id,
+            .outputs = (const char *const *)outputs.v,
+            .n_outputs = outputs.n,
+            .metadata_file = l->metadata_file,
+            .builtin_syntax =
+                b->syntax && version && weft_syntax_builtin(b->syntax, version) ? b->syntax : NULL,
+            .index = b->r->n_platforms > 1,
+            .use_cache = l->export_layout,
+        },
+        &argv);
+    if (weft_log_level() >= WEFT_LOG_DEBUG) {
+        weft_auto_free char *line = weft_strv_join(&argv, " ");
+
+        weft_debug("%s", line);
+    }
+    weft_buf_clear(&l->text);
+    l->state = LANE_SOLVING;
+    lane_phase(l, WEFT_PHASE_SOLVING, NULL);
+    l->child = weft_child_spawn(b->loop,
+                                &(struct weft_child_opts){
+                                    .file = weft_worker_config_buildctl(b->cfg),
+                                    .argv = argv.v,
+                                    .on_stderr = on_stderr,
+                                    .stdout_fd = -1,
+                                    .on_exit = on_solved,
+                                    .data = l,
+                                },
+                                &l->err);
+    if (!l->child) {
+        lane_fail(l, l->err->msg);
+    }
+}
+
+/* ---- slots: worker, then holder ---- */
+
+static void slot_fail(struct weft_build_slot *s)
+{
+    struct weft_build *b = s->b;
+
+    s->state = SLOT_FAILED;
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        struct weft_build_lane *l = &b->lanes[i];
+
+        if (l->slot == s && l->state == LANE_WAITING) {
+            weft_fail(&l->err, s->err->code, "%s", s->err->msg);
+            weft_err_hint(&l->err, "%s", s->err->hint ? s->err->hint : "weft build -D says more");
+            lane_fail(l, s->err->msg);
+        }
+    }
+}
+
+/* What the built-in frontend calls itself: "1.27.0". */
+static char *ask_frontend_version(const struct weft_build_slot *s)
+{
+    const char *buildctl = weft_worker_config_buildctl(s->b->cfg);
+    weft_auto_strv argv = {0};
+    weft_auto_free char *text = NULL;
+    weft_auto_json j = NULL;
+
+    weft_strv_add(&argv, "buildctl");
+    weft_strv_addf(&argv, "--addr=%s", s->worker->address);
+    weft_strv_add(&argv, "debug");
+    weft_strv_add(&argv, "workers");
+    weft_strv_add(&argv, "--format={{json .}}");
+    if (weft_run_capture(buildctl, argv.v, 0, &text, NULL) != 0) {
+        return NULL;
+    }
+    j = weft_json_parse(text, strlen(text), NULL);
+    return weft_xstrdup_null(
+        weft_json_str(weft_json_get(weft_json_at(j, 0), "buildkitVersion"), "dockerfileVersion"));
+}
+
+/* How the lane's programs run in its worker; a platform that nothing runs fails here, with the
+ * command that mends it. */
+static void learn_runs(struct weft_build_lane *l)
+{
+    struct weft_build *b = l->b;
+    const struct weft_platform_info *info = weft_catalogue_find(&b->r->platforms[l->i]);
+    struct weft_runs runs = {0};
+    weft_auto_free char *version = NULL;
+    char name[WEFT_PLATFORM_SIZE];
+
+    if (weft_worker_runs(b->cfg, l->slot->worker, info->machine, &runs, &l->err) < 0) {
+        return;
+    }
+    switch (runs.how) {
+    case WEFT_RUNS_NATIVE:
+        l->note = weft_xstrdup("native");
+        break;
+    case WEFT_RUNS_OWN:
+    case WEFT_RUNS_EXISTING:
+        version = runs.interpreter ? weft_worker_qemu_version(b->cfg, runs.interpreter) : NULL;
+        l->emulated = true;
+        l->note = version ? weft_fmt("emulated, QEMU %s", version) : weft_xstrdup("emulated");
+        break;
+    case WEFT_RUNS_NOT:
+        weft_fail(&l->err, WEFT_E_UNSUPPORTED, "nothing on this machine runs programs for %s",
+                  weft_platform_format(&b->r->platforms[l->i], name));
+        weft_err_hint(&l->err, "%s", runs.mend);
+        break;
+    default:
+        break;
+    }
+    weft_runs_finish(&runs);
+}
+
+static void acquire_work(void *data)
+{
+    struct weft_build_slot *s = data;
+    struct weft_build *b = s->b;
+
+    if (weft_worker_acquire(b->cfg, s->name, &b->cancel, &s->worker, &s->err) < 0) {
+        return;
+    }
+    if (b->syntax) {
+        s->frontend_version = ask_frontend_version(s);
+    }
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        if (b->lanes[i].slot == s) {
+            learn_runs(&b->lanes[i]);
+        }
+    }
+}
+
+static void on_session(const char *id, void *data)
+{
+    struct weft_build_slot *s = data;
+
+    s->session_id = weft_xstrdup(id);
+    s->state = SLOT_READY;
+    advance(s->b);
+}
+
+static void on_holder_exit(int64_t sent_bytes, const char *error, void *data)
+{
+    struct weft_build_slot *s = data;
+
+    s->holder = NULL;
+    s->sent_bytes = sent_bytes;
+    if (!s->b->ended) {
+        /* solves that are under way fail by themselves, those that wait fail here */
+        weft_fail(&s->err, WEFT_E_CHILD, "session holder: %s", error ? error : "ended");
+        weft_warn("worker %s: %s", s->name, s->err->msg);
+        slot_fail(s);
+    }
+    advance(s->b);
+}
+
+static void acquire_done(void *data)
+{
+    struct weft_build_slot *s = data;
+    struct weft_build *b = s->b;
+    bool wanted = false;
+
+    for (size_t i = 0; i < b->r->n_platforms && s->worker; i++) {
+        struct weft_build_lane *l = &b->lanes[i];
+
+        if (l->slot != s) {
+            continue;
+        }
+        if (l->note) {
+            weft_progress_set_note(b->progress, i, l->note, l->emulated);
+        }
+        if (l->err && l->state == LANE_WAITING) {
+            lane_fail(l, l->err->msg);
+        }
+        wanted |= l->state == LANE_WAITING;
+    }
+    if (!s->worker) {
+        slot_fail(s);
+    } else if (wanted && !atomic_load(&b->cancel)) {
+        if (s->worker->scope == WEFT_SCOPE_EXISTING) {
+            weft_warn("worker %s has no handlers of its own (the kernel denies the mount of "
+                      "binfmt_misc): it uses the host's",
+                      s->name);
+        }
+        s->state = SLOT_ANNOUNCING;
+        s->holder = weft_holder_start(b->loop, weft_worker_config_session(b->cfg),
+                                      s->worker->address, b->r, on_session, on_holder_exit, s,
+                                      &s->err);
+        if (!s->holder) {
+            slot_fail(s);
+        }
+    } else {
+        s->state = SLOT_READY;
+    }
+    advance(b);
+}
+
+/* ---- the end ---- */
+
+static void commit_work(void *data)
+{
+    struct weft_build *b = data;
+
+    weft_outputs_commit(b->outputs, &b->cancel, &b->result, &b->err);
+}
+
+/* End the holders; advance() goes on when the last is gone. */
+static void put_away(struct weft_build *b)
+{
+    b->ended = true;
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        if (b->slots[i].holder) {
+            weft_holder_stop(b->slots[i].holder);
+        }
+    }
+    if (!b->kill_timer) {
+        b->kill_timer = weft_timer_start(b->loop, KILL_AFTER_MS, 0, 1, kill_children, b);
+    }
+}
+
+static void commit_done(void *data)
+{
+    struct weft_build *b = data;
+
+    b->committing = false;
+    put_away(b);
+    advance(b);
+}
+
+/* Whether anything of this build still runs: a thread, a solve, a holder. */
+static bool busy(const struct weft_build *b)
+{
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        if (b->slots[i].state == SLOT_STARTING || b->slots[i].holder) {
+            return true;
+        }
+    }
+    return b->committing;
+}
+
+static void start_waiting(struct weft_build *b)
+{
+    long running = (long)(count_lanes(b, LANE_SOLVING) + count_lanes(b, LANE_TAKING));
+
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        struct weft_build_lane *l = &b->lanes[i];
+
+        if (l->state != LANE_WAITING || l->slot->state != SLOT_READY || !l->slot->holder) {
+            continue;
+        }
+        if (running >= b->jobs) {
+            lane_phase(l, WEFT_PHASE_WAITING, "waiting for a job slot");
+            continue;
+        }
+        solve_start(l);
+        running++;
+    }
+}
+
+/* Look at where everything is and do what is due. Called after each event; calling it once too
+ * often does no harm. */
+static void advance(struct weft_build *b)
+{
+    if (b->ended) {
+        if (!busy(b)) {
+            weft_loop_stop(b->loop);
+        }
+        return;
+    }
+    if (b->committing) {
+        return;
+    }
+    if (!atomic_load(&b->cancel)) {
+        start_waiting(b);
+    }
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        if (!lane_final(&b->lanes[i])) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        if (b->slots[i].state == SLOT_STARTING) {
+            return; /* its thread ends soon: cancel is set, or its lanes have failed */
+        }
+    }
+    if (count_lanes(b, LANE_DONE) == b->r->n_platforms && !atomic_load(&b->cancel)) {
+        b->committing = true;
+        weft_work(b->loop, commit_work, commit_done, b);
+        return;
+    }
+    put_away(b);
+    if (!busy(b)) {
+        weft_loop_stop(b->loop);
+    }
+}
+
+struct release {
+    struct weft_worker *worker;
+    bool stop;
+};
+
+static void release_work(void *data)
+{
+    struct release *r = data;
+
+    if (r->stop) {
+        weft_worker_stop_if_unused(r->worker);
+    } else {
+        weft_worker_release(r->worker);
+    }
+}
+
+static void release_done(void *data)
+{
+    free(data);
+}
+
+/* Let go of the workers, all at once. An interrupted build leaves none behind that it started
+ * itself. */
+static void release_workers(struct weft_build *b)
+{
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        struct weft_build_slot *s = &b->slots[i];
+
+        if (s->worker) {
+            struct release *r = weft_xcalloc(1, sizeof(*r));
+
+            r->worker = weft_steal(&s->worker);
+            r->stop = b->r->worker_idle_s == 0 || (b->interrupted && r->worker->started_here);
+            weft_work(b->loop, release_work, release_done, r);
+        }
+    }
+    weft_loop_run(b->loop);
+}
+
+/* ---- the beginning ---- */
+
+/* Read the Dockerfile for what the plan and the solves need to know beforehand. */
+static int read_dockerfile(struct weft_build *b, bool *pinned, struct weft_err **err)
+{
+    weft_auto_dockerfile d = {0};
+
+    if (weft_dockerfile_load(b->r->dockerfile, &d, err) < 0) {
+        return -1;
+    }
+    *pinned = d.pins_platform;
+    if (b->r->pull_frontend) {
+        return 0;
+    }
+    b->syntax = weft_xstrdup_null(d.syntax);
+    for (size_t i = 0; i < b->r->build_args.n; i++) {
+        if (weft_starts_with(b->r->build_args.v[i], "BUILDKIT_SYNTAX=")) {
+            free(b->syntax);
+            b->syntax = weft_xstrdup(strchr(b->r->build_args.v[i], '=') + 1);
+        }
+    }
+    return 0;
+}
+
+/* A platform that nothing on this machine runs is an error before anything starts. */
+static int check_platforms(const struct weft_build *b, struct weft_err **err)
+{
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        const struct weft_platform_info *info = weft_catalogue_find(&b->r->platforms[i]);
+        struct weft_runs runs = {0};
+        char name[WEFT_PLATFORM_SIZE];
+        int rc = 0;
+
+        weft_platform_format(&b->r->platforms[i], name);
+        if (!info) {
+            return weft_fail(err, WEFT_E_USAGE, "weft cannot build for %s", name);
+        }
+        if (weft_worker_runs(b->cfg, NULL, info->machine, &runs, err) < 0) {
+            return -1;
+        }
+        if (runs.how == WEFT_RUNS_NOT) {
+            weft_fail(err, WEFT_E_UNSUPPORTED, "nothing on this machine runs programs for %s",
+                      name);
+            rc = weft_err_hint(err, "%s", runs.mend);
+        }
+        weft_runs_finish(&runs);
+        if (rc < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int create_progress(struct weft_build *b, struct weft_err **err)
+{
+    const struct weft_request *r = b->r;
+    struct weft_progress_opts opts;
+    weft_auto_free struct weft_progress_lane *lanes = weft_xcalloc(r->n_platforms, sizeof(*lanes));
+    weft_auto_strv names = {0};
+
+    weft_progress_opts_init(&opts);
+    if (weft_progress_resolve(r->progress, getenv("BUILDKIT_PROGRESS"), STDERR_FILENO, &opts.mode,
+                              err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < r->n_platforms; i++) {
+        char name[WEFT_PLATFORM_SIZE];
+
+        weft_strv_add(&names, weft_platform_format(&r->platforms[i], name));
+        lanes[i].platform = names.v[i];
+    }
+    opts.title = "weft build";
+    opts.lanes = lanes;
+    opts.n_lanes = r->n_platforms;
+    b->progress = weft_progress_create(&opts);
+    weft_log_set_sink(log_sink, b);
+    return 0;
+}
+
+static int create_outputs(struct weft_build *b, struct weft_err **err)
+{
+    weft_auto_free char *state = weft_dir_state(err);
+    weft_auto_free char *base = state ? weft_path_join(state, "builds/build") : NULL;
+
+    if (!state) {
+        return -1;
+    }
+    {
+        weft_auto_free char *dir = weft_path_dir(base);
+
+        if (weft_mkdirs(dir, 0700, err) < 0) {
+            return -1;
+        }
+    }
+    b->scratch = weft_workdir_create(base, err);
+    if (!b->scratch) {
+        return -1;
+    }
+    b->outputs = weft_outputs_create(b->r, b->scratch->path, err);
+    return b->outputs ? 0 : -1;
+}
+
+static void create_lanes(struct weft_build *b)
+{
+    b->slots = weft_xcalloc(b->plan.n_slots, sizeof(*b->slots));
+    b->lanes = weft_xcalloc(b->r->n_platforms, sizeof(*b->lanes));
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        b->slots[i] = (struct weft_build_slot){.b = b, .name = b->plan.slots[i], .sent_bytes = -1};
+    }
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        b->lanes[i].b = b;
+        b->lanes[i].i = i;
+        b->lanes[i].slot = &b->slots[b->plan.slot_of[i]];
+        b->lanes[i].metadata_file = weft_fmt("%s/metadata-%zu.json", b->scratch->path, i);
+    }
+}
+
+static int prepare(struct weft_build *b, struct weft_err **err)
+{
+    bool pinned = false;
+    uint64_t context_bytes;
+
+    if (read_dockerfile(b, &pinned, err) < 0 || weft_outputs_check(b->r, err) < 0) {
+        return -1;
+    }
+    b->cfg = weft_worker_config_create(
+        &(struct weft_worker_options){.idle_ms = b->r->worker_idle_s * 1000}, err);
+    if (!b->cfg) {
+        return -1;
+    }
+    if (weft_log_level() >= WEFT_LOG_DEBUG) {
+        weft_worker_config_log(b->cfg);
+    }
+    if (check_platforms(b, err) < 0) {
+        return -1;
+    }
+    context_bytes = b->r->workers == WEFT_WORKERS_AUTO && b->r->n_platforms > 1 && !pinned
+                        ? weft_tree_bytes(b->r->context, WEFT_PLAN_BIG_CONTEXT_BYTES)
+                        : 0;
+    weft_plan_make(b->r, pinned, context_bytes, &b->plan);
+    weft_debug("workers: %s", weft_plan_reason_text(b->plan.reason));
+    b->jobs = b->r->jobs > 0 ? b->r->jobs : weft_jobs_default();
+    if (create_outputs(b, err) < 0) {
+        return -1;
+    }
+    create_lanes(b);
+    return create_progress(b, err);
+}
+
+static void watch_signals(struct weft_build *b)
+{
+    b->signals[0] = weft_signal_watch(b->loop, SIGINT, on_interrupt, b);
+    b->signals[1] = weft_signal_watch(b->loop, SIGTERM, on_interrupt, b);
+    b->signals[2] = weft_signal_watch(b->loop, SIGHUP, on_interrupt, b);
+    b->signals[3] = weft_signal_watch(b->loop, SIGWINCH, on_resize, b);
+}
+
+static void destroy(struct weft_build *b)
+{
+    weft_log_set_sink(NULL, NULL);
+    for (size_t i = 0; b->lanes && i < b->r->n_platforms; i++) {
+        struct weft_build_lane *l = &b->lanes[i];
+
+        weft_buf_finish(&l->text);
+        free(l->metadata_file);
+        free(l->digest);
+        free(l->note);
+        weft_err_free(l->err);
+    }
+    for (size_t i = 0; b->slots && i < b->plan.n_slots; i++) {
+        free(b->slots[i].session_id);
+        free(b->slots[i].frontend_version);
+        weft_err_free(b->slots[i].err);
+    }
+    free(b->lanes);
+    free(b->slots);
+    free(b->syntax);
+    weft_result_finish(&b->result);
+    weft_err_free(b->err);
+    weft_outputs_destroy(b->outputs);
+    weft_workdir_destroy(b->scratch);
+    weft_progress_destroy(b->progress);
+    weft_worker_config_destroy(b->cfg);
+    weft_plan_finish(&b->plan);
+    weft_loop_destroy(b->loop);
+}
+
+static int run(struct weft_build *b, FILE *out, struct weft_err **err)
+{
+    int rc;
+
+    b->loop = weft_loop_create(err);
+    if (!b->loop) {
+        return -1;
+    }
+    /* from here on a signal is a request to put things away, and prepare() makes the first of them
+     */
+    watch_signals(b);
+    if (prepare(b, err) < 0) {
+        return -1;
+    }
+    b->tick = weft_timer_start(b->loop, TICK_MS, TICK_MS, 1, on_tick, b);
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        weft_work(b->loop, acquire_work, acquire_done, &b->slots[i]);
+    }
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        lane_phase(&b->lanes[i], WEFT_PHASE_WAITING, "starting worker");
+    }
+    weft_loop_run(b->loop);
+    rc = weft_build_report(b, out, err);
+    release_workers(b);
+    return rc;
+}
+
+int weft_build_run(const struct weft_request *r, FILE *out, struct weft_err **err)
+{
+    struct weft_build b = {.r = r};
+    int rc;
+
+    if (r->n_outputs == 0 && !r->quiet) {
+        weft_warn("no output specified: the result stays in the workers' cache only; "
+                  "use -o to write it somewhere");
+    }
+    rc = run(&b, out, err);
+    destroy(&b);
+    return rc;
+}

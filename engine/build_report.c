@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/build_report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/build_state.h"
+#include "engine/progress.h"
+#include "engine/progress_model.h"
+#include "engine/request.h"
+#include "engine/solve_error.h"
+#include "engine/worker.h"
+
+static void report_failures(struct weft_build *b)
+{
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        struct weft_build_lane *l = &b->lanes[i];
+        struct weft_solve_error e = {0};
+
+        if (l->state != LANE_FAILED) {
+            continue;
+        }
+        weft_solve_error_parse(l->text.data ? l->text.data : "", &e);
+        weft_progress_print_failure(b->progress, i, l->err ? NULL : e.excerpt,
+                                    l->err ? l->err->msg : e.message);
+        weft_solve_error_finish(&e);
+    }
+}
+
+/* The error of a build whose lanes did not all succeed. */
+static int failed(struct weft_build *b, struct weft_err **err)
+{
+    weft_auto_strv names = {0};
+    weft_auto_free char *list = NULL;
+    const struct weft_err *lacking = NULL;
+    size_t n_lacking = 0;
+
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        const struct weft_build_lane *l = &b->lanes[i];
+        char name[WEFT_PLATFORM_SIZE];
+
+        if (l->state != LANE_FAILED) {
+            continue;
+        }
+        weft_strv_add(&names, weft_platform_format(&b->r->platforms[i], name));
+        if (l->err && l->err->code == WEFT_E_UNSUPPORTED) {
+            lacking = l->err;
+            n_lacking++;
+        }
+    }
+    list = weft_strv_join(&names, ", ");
+    if (lacking && n_lacking == names.n) {
+        weft_fail(err, WEFT_E_UNSUPPORTED, "%s: %s", list, lacking->msg);
+        return weft_err_hint(err, "%s", lacking->hint ? lacking->hint : "weft build -D says more");
+    }
+    return weft_fail(err, WEFT_E_BUILD, "build failed for %s; no output was written", list);
+}
+
+static struct weft_json *platform_metadata(const struct weft_build *b)
+{
+    struct weft_json *list = weft_json_array();
+
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        const struct weft_build_lane *l = &b->lanes[i];
+        struct weft_json *j = weft_json_object();
+        struct weft_lane_stats stats;
+        char name[WEFT_PLATFORM_SIZE];
+
+        weft_lane_stats(weft_progress_lane_model(b->progress, i), &stats);
+        weft_json_set_str(j, "platform", weft_platform_format(&b->r->platforms[i], name));
+        weft_json_set_str(j, "worker", l->slot->worker->slot);
+        weft_json_set_str(j, "runs", l->note);
+        weft_json_set_int(j, "steps", (int64_t)stats.steps);
+        weft_json_set_int(j, "cached", (int64_t)stats.cached);
+        weft_json_set_int(j, "wall_ms", weft_progress_lane_ms(b->progress, i));
+        weft_json_append(list, j);
+    }
+    return list;
+}
+
+static struct weft_json *worker_metadata(const struct weft_build *b)
+{
+    struct weft_json *list = weft_json_array();
+
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        struct weft_json *j = weft_json_object();
+
+        weft_json_set_str(j, "worker", b->slots[i].worker->slot);
+        weft_json_set_bool(j, "started", b->slots[i].worker->started_here);
+        weft_json_set_int(j, "sent_bytes", b->slots[i].sent_bytes);
+        weft_json_append(list, j);
+    }
+    return list;
+}
+
+/* --metadata-file, --iidfile and --quiet's line. The outputs are in their places: what fails here
+ * is named as such. */
+static int write_results(struct weft_build *b, FILE *out, struct weft_err **err)
+{
+    const struct weft_request *r = b->r;
+
+    if (r->metadata_file) {
+        weft_auto_free char *text = NULL;
+
+        weft_json_set(b->result.metadata, "weft.platforms", platform_metadata(b));
+        weft_json_set(b->result.metadata, "weft.workers", worker_metadata(b));
+        text = weft_json_dump(b->result.metadata, 2);
+        if (weft_write_file(r->metadata_file, text, strlen(text), 0644, err) < 0) {
+            return weft_err_wrap(err, "the build is done, but");
+        }
+    }
+    if (r->iidfile && b->result.image_id &&
+        weft_write_file(r->iidfile, b->result.image_id, strlen(b->result.image_id), 0644, err) <
+            0) {
+        return weft_err_wrap(err, "the build is done, but");
+    }
+    if (r->quiet && b->result.image_id) {
+        fprintf(out, "%s\n", b->result.image_id);
+    }
+    return 0;
+}
+
+static void report_success(const struct weft_build *b)
+{
+    weft_auto_strv dests = {0};
+    weft_auto_free char *list = NULL;
+
+    if (b->r->progress == WEFT_PROGRESS_QUIET || b->r->progress == WEFT_PROGRESS_RAWJSON ||
+        b->r->n_outputs == 0) {
+        return;
+    }
+    for (size_t i = 0; i < b->r->n_outputs; i++) {
+        const char *dest = b->r->outputs[i].dest;
+
+        weft_strv_add(&dests, strcmp(dest, "-") == 0 ? "standard output" : dest);
+    }
+    list = weft_strv_join(&dests, ", ");
+    weft_info("wrote %s%s%s", list, b->result.digest ? ": " : "",
+              b->result.digest ? b->result.digest : "");
+}
+
+int weft_build_report(struct weft_build *b, FILE *out, struct weft_err **err)
+{
+    bool done = b->result.metadata && !b->err;
+
+    weft_progress_finish(b->progress, done);
+    weft_log_set_sink(NULL, NULL);
+    if (done) {
+        if (write_results(b, out, err) < 0) {
+            return -1;
+        }
+        report_success(b);
+        return 0;
+    }
+    if (b->interrupted) {
+        return weft_fail(err, WEFT_E_CANCELLED, "interrupted; no output was written");
+    }
+    if (b->err) {
+        *err = weft_steal(&b->err);
+        return -1;
+    }
+    report_failures(b);
+    return failed(b, err);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state of one build, shared by build.c, which moves it, and build_report.c, which tells of it.
+ * Nobody else includes this. Loop thread only, but for what the comments give to the thread pool.
+ */
+#ifndef WEFT_ENGINE_BUILD_STATE_H
+#define WEFT_ENGINE_BUILD_STATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "engine/outputs.h"
+#include "engine/plan.h"
+
+struct weft_child;
+struct weft_holder;
+struct weft_loop;
+struct weft_progress;
+struct weft_signal;
+struct weft_timer;
+struct weft_workdir;
+struct weft_worker;
+struct weft_worker_config;
+
+struct weft_build;
+
+enum slot_state {
+    SLOT_STARTING,
+    SLOT_ANNOUNCING,
+    SLOT_READY,
+    SLOT_FAILED
+};
+
+/* A worker of this build and the session holder that serves it. */
+struct weft_build_slot {
+    struct weft_build *b;
+    const char *name;
+    enum slot_state state;
+    struct weft_worker *worker;
+    struct weft_err *err; /* why the worker is not there */
+    struct weft_holder *holder;
+    char *session_id;
+    char *frontend_version; /* of the built-in Dockerfile frontend; asked only when it matters */
+    int64_t sent_bytes;     /* -1: the holder could not say */
+};
+
+enum lane_state {
+    LANE_WAITING,
+    LANE_SOLVING,
+    LANE_TAKING,
+    LANE_DONE,
+    LANE_FAILED,
+    LANE_CANCELLED
+};
+
+/* One platform. */
+struct weft_build_lane {
+    struct weft_build *b;
+    size_t i; /* of the request's platforms */
+    struct weft_build_slot *slot;
+    enum lane_state state;
+    struct weft_child *child;
+    bool export_layout;   /* second solve, from the cache: the content store could not be read */
+    struct weft_buf text; /* what buildctl wrote to stderr besides progress */
+    char *metadata_file;
+    char *digest; /* of what the solve made */
+    char *note;   /* "native", "emulated (QEMU 7.2.22)" */
+    bool emulated;
+    struct weft_err
+        *err; /* of the thread pool's work, or why the lane failed without a step of the build */
+};
+
+struct weft_build {
+    const struct weft_request *r;
+    struct weft_plan plan;
+    struct weft_loop *loop;
+    struct weft_worker_config *cfg;
+    struct weft_progress *progress;
+    struct weft_outputs *outputs;
+    struct weft_workdir *scratch;
+    struct weft_timer *tick;
+    struct weft_timer *kill_timer;
+    struct weft_signal *signals[4];
+    struct weft_build_slot *slots;
+    struct weft_build_lane *lanes;
+    char *syntax; /* the frontend that the Dockerfile or BUILDKIT_SYNTAX asks for, if the built-in
+                     one may stand in */
+    long jobs;
+    atomic_bool cancel; /* seen by the threads of the pool */
+    bool interrupted;
+    bool committing;
+    bool ended; /* the outputs are written, or will not be: everything is being put away */
+    struct weft_result result;
+    struct weft_err *err; /* of the commit */
+};
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/outputs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/descriptor.h"
+#include "engine/layout.h"
+#include "engine/local_output.h"
+#include "engine/merge.h"
+#include "engine/outfile.h"
+#include "engine/request.h"
+#include "engine/stage.h"
+#include "engine/workdir.h"
+
+/* One output of the request, and where its parts wait. */
+struct place {
+    const struct weft_output *output;
+    struct weft_workdir
+        *parts; /* local, tar: "linux_arm64" or "linux_arm64.tar" for each platform */
+    struct weft_stage
+        *stage; /* a layout directory other than the first: a stage on its own file system */
+    struct weft_outfile *file; /* oci as tar, tar: open once the commit has begun */
+};
+
+struct weft_outputs {
+    const struct weft_request *request;
+    const char *scratch;
+    struct place *places;     /* one per output of the request, in the same order */
+    struct weft_stage *stage; /* where the images come together; NULL without an image */
+    const struct weft_output
+        *stage_for;            /* the layout directory that the stage becomes; NULL: tars only */
+    struct weft_image *images; /* one per platform */
+};
+
+static bool is_layout_dir(const struct weft_output *o)
+{
+    return o->type == WEFT_OUTPUT_OCI && !o->tar;
+}
+
+int weft_outputs_check(const struct weft_request *r, struct weft_err **err)
+{
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        const struct weft_output *o = &r->outputs[i];
+        int rc = is_layout_dir(o)               ? weft_layout_check_dest(o->dest, err)
+                 : o->type == WEFT_OUTPUT_LOCAL ? weft_local_check_dest(o->dest, err)
+                                                : weft_outfile_check(o->dest, err);
+
+        if (rc < 0) {
+            return -1;
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(r->outputs[k].dest, o->dest) == 0) {
+                return weft_fail(err, WEFT_E_USAGE, "two outputs have the destination %s",
+                                 strcmp(o->dest, "-") == 0 ? "standard output" : o->dest);
+            }
+        }
+    }
+    return 0;
+}
+
+/* The stage that receives the images: on the file system of the first layout directory, so that its
+ * blobs are linked. */
+static int create_stage(struct weft_outputs *o, struct weft_err **err)
+{
+    weft_auto_free char *spare = weft_path_join(o->scratch, "oci");
+    bool wanted = false;
+
+    for (size_t i = 0; i < o->request->n_outputs; i++) {
+        const struct weft_output *output = &o->request->outputs[i];
+
+        wanted |= output->type == WEFT_OUTPUT_OCI;
+        if (is_layout_dir(output) && !o->stage_for) {
+            o->stage_for = output;
+        }
+    }
+    if (!wanted) {
+        return 0;
+    }
+    o->stage = weft_stage_create(o->stage_for ? o->stage_for->dest : spare, err);
+    return o->stage ? 0 : -1;
+}
+
+struct weft_outputs *weft_outputs_create(const struct weft_request *r, const char *scratch,
+                                         struct weft_err **err)
+{
+    struct weft_outputs *o = weft_xcalloc(1, sizeof(*o));
+
+    o->request = r;
+    o->scratch = scratch;
+    o->places = weft_xcalloc(r->n_outputs, sizeof(*o->places));
+    o->images = weft_xcalloc(r->n_platforms, sizeof(*o->images));
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        const struct weft_output *output = &r->outputs[i];
+        weft_auto_free char *spare = weft_path_join(scratch, "tar");
+
+        o->places[i].output = output;
+        if (output->type == WEFT_OUTPUT_OCI) {
+            continue;
+        }
+        o->places[i].parts =
+            weft_workdir_create(output->type == WEFT_OUTPUT_LOCAL ? output->dest : spare, err);
+        if (!o->places[i].parts) {
+            weft_outputs_destroy(o);
+            return NULL;
+        }
+    }
+    if (create_stage(o, err) < 0) {
+        weft_outputs_destroy(o);
+        return NULL;
+    }
+    return o;
+}
+
+void weft_outputs_destroy(struct weft_outputs *o)
+{
+    if (!o) {
+        return;
+    }
+    for (size_t i = 0; i < o->request->n_outputs; i++) {
+        weft_workdir_destroy(o->places[i].parts);
+        weft_stage_destroy(o->places[i].stage);
+        weft_outfile_discard(o->places[i].file);
+    }
+    for (size_t i = 0; i < o->request->n_platforms; i++) {
+        weft_image_finish(&o->images[i]);
+    }
+    weft_stage_destroy(o->stage);
+    free(o->places);
+    free(o->images);
+    free(o);
+}
+
+bool weft_outputs_want_images(const struct weft_outputs *o)
+{
+    return o->stage != NULL;
+}
+
+/* Where the part of platform i waits for the commit. */
+static char *part_path(const struct weft_outputs *o, const struct place *p, size_t i)
+{
+    char name[WEFT_PLATFORM_SIZE];
+
+    weft_platform_dirname(&o->request->platforms[i], name);
+    return weft_fmt("%s/%s%s", p->parts->path, name,
+                    p->output->type == WEFT_OUTPUT_TAR ? ".tar" : "");
+}
+
+/* Where buildctl writes the layout of platform i when the content store could not be read. */
+static char *layout_path(const struct weft_outputs *o, size_t i)
+{
+    return weft_fmt("%s/layout-%zu", weft_stage_temp_dir(o->stage), i);
+}
+
+static void add_attrs(struct weft_buf *b, const struct weft_output *output)
+{
+    for (size_t i = 0; i < output->attrs.n; i++) {
+        weft_auto_free char *field = weft_csv_field(output->attrs.v[i]);
+
+        weft_buf_printf(b, ",%s", field);
+    }
+}
+
+/* The image exporter's value: its names are the subjects of the attestations, so they are the final
+ * ones. */
+static void image_arg(const struct weft_outputs *o, const struct weft_output *output, size_t i,
+                      bool export_layout, struct weft_strv *out)
+{
+    weft_auto_buf b = {0};
+
+    if (export_layout) {
+        weft_auto_free char *dir = layout_path(o, i);
+        weft_auto_free char *dest = weft_fmt("dest=%s", dir);
+        weft_auto_free char *field = weft_csv_field(dest);
+
+        weft_buf_printf(&b, "type=oci,tar=false,%s", field);
+    } else {
+        weft_buf_puts(&b, "type=image,push=false");
+    }
+    if (o->request->tags.n > 0) {
+        weft_auto_free char *names = weft_strv_join(&o->request->tags, ",");
+        weft_auto_free char *name = weft_fmt("name=%s", names);
+        weft_auto_free char *field = weft_csv_field(name);
+
+        weft_buf_printf(&b, ",%s", field);
+    }
+    add_attrs(&b, output);
+    weft_strv_take(out, weft_buf_steal(&b));
+}
+
+void weft_outputs_solve_args(const struct weft_outputs *o, size_t i, bool export_layout,
+                             struct weft_strv *out)
+{
+    bool image_done = false;
+
+    for (size_t k = 0; k < o->request->n_outputs; k++) {
+        const struct place *p = &o->places[k];
+        weft_auto_buf b = {0};
+        weft_auto_free char *path = NULL;
+        weft_auto_free char *dest = NULL;
+        weft_auto_free char *field = NULL;
+
+        if (p->output->type == WEFT_OUTPUT_OCI) {
+            if (!image_done) {
+                image_arg(o, p->output, i, export_layout, out); /* all have the same attributes */
+            }
+            image_done = true;
+            continue;
+        }
+        if (export_layout) {
+            continue; /* the first solve wrote these */
+        }
+        path = part_path(o, p, i);
+        dest = weft_fmt("dest=%s", path);
+        field = weft_csv_field(dest);
+        /* the folders are weft's to make: each solve knows of one platform only */
+        weft_buf_printf(&b, "type=%s,%s,platform-split=false",
+                        p->output->type == WEFT_OUTPUT_LOCAL ? "local" : "tar", field);
+        add_attrs(&b, p->output);
+        weft_strv_take(out, weft_buf_steal(&b));
+    }
+}
+
+int weft_outputs_take(struct weft_outputs *o, size_t i, const char *content_dir, const char *root,
+                      const atomic_bool *cancel, struct weft_err **err)
+{
+    weft_auto_free char *layout = layout_path(o, i);
+    weft_auto_free char *blobs = weft_path_join(layout, "blobs/sha256");
+
+    return weft_stage_take_image(o->stage, content_dir ? content_dir : blobs, root,
+                                 &o->request->platforms[i], cancel, &o->images[i], err);
+}
+
+void weft_result_finish(struct weft_result *r)
+{
+    weft_json_free(r->metadata);
+    free(r->image_id);
+    free(r->digest);
+    *r = (struct weft_result){0};
+}
+
+static struct weft_local_part *make_parts(const struct weft_outputs *o, const struct place *p,
+                                          struct weft_strv *strings)
+{
+    size_t n = o->request->n_platforms;
+    struct weft_local_part *parts = weft_xcalloc(n, sizeof(*parts));
+
+    for (size_t i = 0; i < n; i++) {
+        char name[WEFT_PLATFORM_SIZE];
+
+        weft_strv_take(strings, part_path(o, p, i));
+        parts[i].path = strings->v[strings->n - 1];
+        if (n > 1) {
+            weft_strv_add(strings, weft_platform_dirname(&o->request->platforms[i], name));
+            parts[i].prefix = strings->v[strings->n - 1];
+        }
+    }
+    return parts;
+}
+
+/* SOURCE_DATE_EPOCH, or what the reference calls absent. */
+static int64_t epoch_or(int64_t absent)
+{
+    const char *s = getenv("SOURCE_DATE_EPOCH");
+    long v;
+
+    return s && weft_parse_long(s, 0, 253402300799, "SOURCE_DATE_EPOCH", &v, NULL) == 0 ? v
+                                                                                        : absent;
+}
+
+/* All that takes time, and nothing that changes a destination. */
+static int prepare(struct weft_outputs *o, struct place *p, const struct weft_descriptor *root,
+                   const struct weft_layout_naming *naming, const atomic_bool *cancel,
+                   struct weft_err **err)
+{
+    const struct weft_output *output = p->output;
+
+    if (output->type == WEFT_OUTPUT_LOCAL || output == o->stage_for) {
+        return 0;
+    }
+    if (is_layout_dir(output)) {
+        struct weft_image copy = {0};
+        int rc;
+
+        p->stage = weft_stage_create(output->dest, err);
+        if (!p->stage) {
+            return -1;
+        }
+        rc = weft_stage_take_image(p->stage, weft_stage_blobs_dir(o->stage), root->digest, NULL,
+                                   cancel, &copy, err);
+        weft_image_finish(&copy);
+        return rc;
+    }
+    p->file = weft_outfile_open(output->dest, err);
+    if (!p->file) {
+        return -1;
+    }
+    if (output->type == WEFT_OUTPUT_OCI) {
+        return weft_layout_write_tar(o->stage, p->file->fd, output->dest, root, naming, cancel,
+                                     err);
+    }
+    {
+        weft_auto_strv strings = {0};
+        weft_auto_free struct weft_local_part *parts = make_parts(o, p, &strings);
+
+        return weft_local_write_tar(parts, o->request->n_platforms, p->file, epoch_or(0), cancel,
+                                    err);
+    }
+}
+
+static int commit_one(struct weft_outputs *o, struct place *p, const struct weft_descriptor *root,
+                      const struct weft_layout_naming *naming, const atomic_bool *cancel,
+                      struct weft_err **err)
+{
+    if (p->file) {
+        return weft_outfile_commit(&p->file, err);
+    }
+    if (is_layout_dir(p->output)) {
+        return weft_layout_commit(p->stage ? p->stage : o->stage, p->output->dest, root, naming,
+                                  cancel, err);
+    }
+    {
+        weft_auto_strv strings = {0};
+        weft_auto_free struct weft_local_part *parts = make_parts(o, p, &strings);
+
+        return weft_local_commit(parts, o->request->n_platforms, p->output->dest, cancel, err);
+    }
+}
+
+/* Name what was written before a later output failed: those destinations are new, and the user has
+ * to know. */
+static int wrap_partial(const struct weft_outputs *o, size_t done, struct weft_err **err)
+{
+    if (done > 0) {
+        weft_auto_strv dests = {0};
+        weft_auto_free char *list = NULL;
+
+        for (size_t i = 0; i < done; i++) {
+            weft_strv_add(&dests, o->request->outputs[i].dest);
+        }
+        list = weft_strv_join(&dests, ", ");
+        weft_err_wrap(err, "%s written, but then", list);
+    }
+    return -1;
+}
+
+int weft_outputs_commit(struct weft_outputs *o, const atomic_bool *cancel,
+                        struct weft_result *result, struct weft_err **err)
+{
+    weft_auto_descriptor root = {0};
+    const struct weft_request *r = o->request;
+    struct weft_layout_naming naming = {.names = &r->tags,
+                                        .created_s = epoch_or((int64_t)time(NULL))};
+
+    if (o->stage) {
+        if (weft_merge(o->stage, o->images, r->n_platforms, &root, err) < 0) {
+            return -1;
+        }
+        result->metadata = weft_merge_metadata(&root, o->images, r->n_platforms, &r->tags);
+        result->image_id = weft_xstrdup(weft_merge_image_id(&root, o->images, r->n_platforms));
+        result->digest = weft_xstrdup(root.digest);
+    } else {
+        result->metadata = weft_json_object();
+    }
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        if (prepare(o, &o->places[i], &root, &naming, cancel, err) < 0) {
+            return weft_err_wrap(err, "output %s", r->outputs[i].dest);
+        }
+    }
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        /* once one destination has changed, the rest follows: an interruption now would leave a
+         * part */
+        if (commit_one(o, &o->places[i], &root, &naming, i == 0 ? cancel : NULL, err) < 0) {
+            weft_err_wrap(err, "output %s", r->outputs[i].dest);
+            return wrap_partial(o, i, err);
+        }
+    }
+    return 0;
+}
