@@ -12,8 +12,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-/* More layers or platforms than anybody has: Docker stops at 127 layers. Bounds memory per byte of a hostile manifest. */
-enum { CHILDREN_LIMIT = 10000 };
+/* More layers or platforms than anybody has: Docker stops at 127 layers. Bounds memory per byte of
+ * a hostile manifest. */
+enum {
+    CHILDREN_LIMIT = 10000
+};
 
 /* ---- descriptors ---- */
 
@@ -61,8 +64,8 @@ int weft_descriptor_parse(const struct weft_json *json, struct weft_descriptor *
     if (!weft_digest_valid(digest)) {
         weft_auto_free char *shown = weft_printable(digest ? digest : "");
 
-        return weft_fail(err, WEFT_E_FORMAT, "descriptor whose digest '%.100s' is not a sha256 digest",
-                         shown);
+        return weft_fail(err, WEFT_E_FORMAT,
+                         "descriptor whose digest '%.100s' is not a sha256 digest", shown);
     }
     if (size < 0) {
         return weft_fail(err, WEFT_E_FORMAT, "descriptor of %s without a valid size", digest);
@@ -195,8 +198,8 @@ static int parse_children(const struct weft_json *array, struct weft_manifest *o
 }
 
 /*
- * What the document is. One that could be read as either is refused: two readers would see two different images
- * (CVE-2021-41190).
+ * What the document is. One that could be read as either is refused: two readers would see two
+ * different images (CVE-2021-41190).
  */
 static int classify(const struct weft_json *doc, const char *media_type, struct weft_manifest *out,
                     struct weft_err **err)
@@ -210,9 +213,9 @@ static int classify(const struct weft_json *doc, const char *media_type, struct 
         return weft_fail(err, WEFT_E_FORMAT, "not an image manifest of schema version 2");
     }
     if (has_index_part == has_manifest_part) {
-        return weft_fail(err, WEFT_E_FORMAT, has_index_part
-                                                 ? "both an image manifest and an image index"
-                                                 : "neither an image manifest nor an image index");
+        return weft_fail(err, WEFT_E_FORMAT,
+                         has_index_part ? "both an image manifest and an image index"
+                                        : "neither an image manifest nor an image index");
     }
     if (own && media_type && strcmp(own, media_type) != 0) {
         return weft_fail(err, WEFT_E_FORMAT, "media type differs from that of its descriptor");

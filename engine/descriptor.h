@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OCI descriptors, manifests and indexes, read from bytes that somebody else wrote. Knows no files: bytes in, checked
- * structures out. What is checked here (digests that are safe as file names, sizes, media types that agree, a document
- * that is either a manifest or an index) need not be checked by any reader again. Docker's media types count as well.
- * A descriptor keeps its JSON, so that fields that weft does not know survive when it is written elsewhere.
+ * OCI descriptors, manifests and indexes, read from bytes that somebody else wrote. Knows no files:
+ * bytes in, checked structures out. What is checked here (digests that are safe as file names,
+ * sizes, media types that agree, a document that is either a manifest or an index) need not be
+ * checked by any reader again. Docker's media types count as well. A descriptor keeps its JSON, so
+ * that fields that weft does not know survive when it is written elsewhere.
  */
 #ifndef WEFT_ENGINE_DESCRIPTOR_H
 #define WEFT_ENGINE_DESCRIPTOR_H
@@ -19,8 +20,9 @@ struct weft_err;
 struct weft_json;
 
 enum {
-    WEFT_MANIFEST_LIMIT = 4 << 20, /* bytes of a manifest or an index; registries have the same limit */
-    WEFT_INDEX_DEPTH = 2,          /* an index may hold an index, which holds manifests */
+    WEFT_MANIFEST_LIMIT =
+        4 << 20,          /* bytes of a manifest or an index; registries have the same limit */
+    WEFT_INDEX_DEPTH = 2, /* an index may hold an index, which holds manifests */
 };
 
 #define WEFT_MEDIA_OCI_INDEX "application/vnd.oci.image.index.v1+json"
@@ -30,8 +32,8 @@ enum {
 
 /** One descriptor. Start from {0}; end with weft_descriptor_finish. */
 struct weft_descriptor {
-    struct weft_json *json;        /* all of it, as it was read */
-    const char *media_type;        /* borrowed from json */
+    struct weft_json *json; /* all of it, as it was read */
+    const char *media_type; /* borrowed from json */
     char digest[WEFT_DIGEST_SIZE];
     uint64_t size_bytes;
     bool has_platform;
@@ -41,11 +43,11 @@ struct weft_descriptor {
 /** A parsed manifest or index. Start from {0}; end with weft_manifest_finish. */
 struct weft_manifest {
     bool is_index;
-    const char *media_type;             /* never NULL; one of WEFT_MEDIA_*. A constant */
-    struct weft_descriptor config;      /* manifest only */
-    struct weft_descriptor *children;   /* a manifest's layers, or an index's manifests */
+    const char *media_type;           /* never NULL; one of WEFT_MEDIA_*. A constant */
+    struct weft_descriptor config;    /* manifest only */
+    struct weft_descriptor *children; /* a manifest's layers, or an index's manifests */
     size_t n_children;
-    struct weft_json *annotations;      /* of the document itself, or NULL */
+    struct weft_json *annotations; /* of the document itself, or NULL */
 };
 
 /**
@@ -54,7 +56,8 @@ struct weft_manifest {
 int weft_descriptor_parse(const struct weft_json *json, struct weft_descriptor *out,
                           struct weft_err **err);
 
-/** Make a descriptor; `platform` may be NULL. Fields are in the order in which BuildKit writes them. */
+/** Make a descriptor; `platform` may be NULL. Fields are in the order in which BuildKit writes
+ * them. */
 void weft_descriptor_init(struct weft_descriptor *d, const char *media_type, const char *digest,
                           uint64_t size_bytes, const struct weft_platform *platform);
 
@@ -68,10 +71,12 @@ void weft_descriptor_finish(struct weft_descriptor *d);
 /** The annotation `key`, or NULL. Borrowed. */
 const char *weft_descriptor_annotation(const struct weft_descriptor *d, const char *key);
 
-/** Whether it names an attestation manifest as BuildKit marks them (platform unknown/unknown, or the annotation). */
+/** Whether it names an attestation manifest as BuildKit marks them (platform unknown/unknown, or
+ * the annotation). */
 bool weft_descriptor_is_attestation(const struct weft_descriptor *d);
 
-/** Whether it is a layer that may be absent: of a non-distributable type, with addresses to get it from. */
+/** Whether it is a layer that may be absent: of a non-distributable type, with addresses to get it
+ * from. */
 bool weft_descriptor_is_foreign(const struct weft_descriptor *d);
 
 /** Whether a media type is that of an index / a manifest (OCI or Docker); NULL is neither. */
@@ -80,9 +85,9 @@ bool weft_media_is_manifest(const char *media_type);
 bool weft_media_is_docker(const char *media_type); /* Docker's manifest or list */
 
 /**
- * Parse a manifest or an index of `len` bytes. `media_type`: what its descriptor calls it; NULL: unknown. The document
- * must not contradict it, nor be manifest and index at once.
- * Errors: WEFT_E_FORMAT. Thread: any.
+ * Parse a manifest or an index of `len` bytes. `media_type`: what its descriptor calls it; NULL:
+ * unknown. The document must not contradict it, nor be manifest and index at once. Errors:
+ * WEFT_E_FORMAT. Thread: any.
  */
 int weft_manifest_parse(const char *data, size_t len, const char *media_type,
                         struct weft_manifest *out, struct weft_err **err);
@@ -91,7 +96,8 @@ void weft_manifest_finish(struct weft_manifest *m);
 #define weft_auto_manifest __attribute__((cleanup(weft_manifest_finish))) struct weft_manifest
 
 /**
- * The platform that an image config of `len` bytes names, normalised. Errors: WEFT_E_FORMAT, also when it names none.
+ * The platform that an image config of `len` bytes names, normalised. Errors: WEFT_E_FORMAT, also
+ * when it names none.
  */
 int weft_config_platform(const char *data, size_t len, struct weft_platform *out,
                          struct weft_err **err);

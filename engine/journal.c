@@ -18,7 +18,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum op { OP_MOVE, OP_REPLACE, OP_MKDIR };
+enum op {
+    OP_MOVE,
+    OP_REPLACE,
+    OP_MKDIR
+};
 
 struct entry {
     enum op op;
@@ -69,8 +73,8 @@ static int rename_new(const char *src, const char *dst)
 }
 
 /*
- * As rename_new; a directory that its owner may not write to is opened up for the moment: its ".." changes, which the
- * kernel takes for a write.
+ * As rename_new; a directory that its owner may not write to is opened up for the moment: its ".."
+ * changes, which the kernel takes for a write.
  */
 static int rename_any(const char *src, const char *dst)
 {
@@ -116,12 +120,17 @@ static int exchange(const char *a, const char *b)
     if (rename(b, aside) < 0) {
         return errno;
     }
-    if (rename(a, b) < 0) {
+    if (rename(a, b) == 0) {
+        if (rename(aside, a) == 0) {
+            return 0;
+        }
         e = errno;
-        (void)rename(aside, b);
-        return e;
+        (void)rename(b, a);
+    } else {
+        e = errno;
     }
-    return rename(aside, a) == 0 ? 0 : errno;
+    (void)rename(aside, b);
+    return e;
 }
 
 int weft_journal_replace(struct weft_journal *j, const char *src, const char *dst,

@@ -20,15 +20,19 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { BLOCK_BYTES = 1 << 18 };
+enum {
+    BLOCK_BYTES = 1 << 18
+};
 
 struct weft_tar {
     struct archive *archive;
-    locale_t utf8; /* (locale_t)0 where the system has none: names that are not ASCII stay bytes then */
+    locale_t
+        utf8; /* (locale_t)0 where the system has none: names that are not ASCII stay bytes then */
     int fd;
     char *name;
     const atomic_bool *cancel;
     struct weft_err *write_err; /* what the write callback met; libarchive only carries a text */
+    bool abandoned;
     char *buf;
 };
 
@@ -48,8 +52,9 @@ static void entry_freep(struct archive_entry **e)
 #define auto_entry __attribute__((cleanup(entry_freep))) struct archive_entry *
 
 /*
- * libarchive converts names through the locale of the thread; a program in the C locale would lose all names that are
- * not ASCII. So every call runs in C.UTF-8. Names that are not UTF-8 go through as bytes.
+ * libarchive converts names through the locale of the thread; a program in the C locale would lose
+ * all names that are not ASCII. So every call runs in C.UTF-8. Names that are not UTF-8 go through
+ * as bytes.
  */
 static void locale_leave(const locale_t *saved)
 {
@@ -58,9 +63,9 @@ static void locale_leave(const locale_t *saved)
     }
 }
 
-#define in_utf8(t)                                                                                 \
-    __attribute__((cleanup(locale_leave))) const locale_t saved_locale =                           \
-        (t)->utf8 ? uselocale((t)->utf8) : (locale_t)0;                                            \
+#define in_utf8(t)                                                                \
+    __attribute__((cleanup(locale_leave)))                                        \
+    const locale_t saved_locale = (t)->utf8 ? uselocale((t)->utf8) : (locale_t)0; \
     (void)saved_locale
 
 /* Convert an error of libarchive: damage is -1 or EILSEQ there, the rest is errno. */
@@ -92,8 +97,8 @@ static la_ssize_t write_block(struct archive *a, void *data, const void *block, 
 {
     struct weft_tar *t = data;
 
-    if (t->write_err) {
-        return -1; /* an earlier one of several calls; the first says why */
+    if (t->write_err || t->abandoned) {
+        return -1; /* the first of several calls said why */
     }
     if (t->cancel && atomic_load_explicit(t->cancel, memory_order_relaxed)) {
         weft_fail(&t->write_err, WEFT_E_CANCELLED, "interrupted");
@@ -138,7 +143,11 @@ void weft_tar_destroy(struct weft_tar *t)
         return;
     }
     if (t->archive) {
-        archive_write_fail(t->archive); /* else free writes an end of archive */
+        /* Closing writes the end of an archive that was not finished, which would make it look
+         * whole: no more writes. archive_write_fail() would prevent that too, but libarchive 3.6
+         * leaks its buffer then. */
+        t->abandoned = true;
+        archive_write_close(t->archive);
         archive_write_free(t->archive);
     }
     if (t->utf8) {
@@ -170,7 +179,8 @@ static int put_data(struct weft_tar *t, const void *data, size_t len, struct wef
     if (n < 0) {
         return writer_failed(t, err);
     }
-    return (size_t)n == len ? 0 : weft_fail(err, WEFT_E_IO, "%s: more data than announced", t->name);
+    return (size_t)n == len ? 0
+                            : weft_fail(err, WEFT_E_IO, "%s: more data than announced", t->name);
 }
 
 static struct archive_entry *new_entry(const char *path, mode_t type, mode_t mode, int64_t mtime_s,
@@ -249,7 +259,8 @@ int weft_tar_finish(struct weft_tar *t, struct weft_err **err)
 
 /* ---- one tar into another ---- */
 
-/* "prefix/path" for a path of an archive; NULL (with *root set) for the root itself, or with an error. */
+/* "prefix/path" for a path of an archive; NULL (with *root set) for the root itself, or with an
+ * error. */
 static char *prefixed(const char *path, const char *prefix, bool *root, struct weft_err **err)
 {
     const char *p = path;
@@ -280,7 +291,8 @@ static char *prefixed(const char *path, const char *prefix, bool *root, struct w
     return weft_path_join(prefix, p);
 }
 
-/* Put the entry below prefix. 1: done, 0: it is the root, which the prefix stands for, -1: error. */
+/* Put the entry below prefix. 1: done, 0: it is the root, which the prefix stands for, -1: error.
+ */
 static int move_entry(struct archive_entry *e, const char *prefix, struct weft_err **err)
 {
     const char *path = archive_entry_pathname(e);
@@ -336,8 +348,7 @@ static int open_reader(struct archive *in, const char *src, struct weft_err **er
     return 0;
 }
 
-int weft_tar_add_tar(struct weft_tar *t, const char *src, const char *prefix,
-                     struct weft_err **err)
+int weft_tar_add_tar(struct weft_tar *t, const char *src, const char *prefix, struct weft_err **err)
 {
     auto_reader in = archive_read_new();
     struct archive_entry *e;

@@ -40,7 +40,8 @@ static bool is_set(const atomic_bool *cancel)
 
 /* ---- index.json ---- */
 
-/* What containerd takes for the tag: behind the first ':' of the path, or all from the first '@' on. */
+/* What containerd takes for the tag: behind the first ':' of the path, or all from the first '@'
+ * on. */
 static const char *tag_of(const char *name)
 {
     const char *path = strchr(name, '/');
@@ -123,8 +124,8 @@ static void upsert(struct weft_json **manifests, const struct weft_descriptor *r
 }
 
 /*
- * The text of index.json. `old`: what is there, or NULL; its other members and entries stay. `unnamed_tag`: the tag
- * where there are no names, or NULL for none.
+ * The text of index.json. `old`: what is there, or NULL; its other members and entries stay.
+ * `unnamed_tag`: the tag where there are no names, or NULL for none.
  */
 static char *index_text(const struct weft_json *old, const struct weft_descriptor *root,
                         const struct weft_layout_naming *naming, const char *unnamed_tag)
@@ -151,7 +152,12 @@ static char *index_text(const struct weft_json *old, const struct weft_descripto
 
 /* ---- what a destination is ---- */
 
-enum dest_kind { DEST_ABSENT, DEST_EMPTY, DEST_LAYOUT, DEST_OTHER };
+enum dest_kind {
+    DEST_ABSENT,
+    DEST_EMPTY,
+    DEST_LAYOUT,
+    DEST_OTHER
+};
 
 static bool is_layout(const char *dest)
 {
@@ -253,8 +259,8 @@ static int commit_new(const struct commit *c, struct weft_err **err)
 }
 
 /*
- * One file from the stage to the destination. One that is there already and is not this very file is exchanged: of the
- * two blobs, ours was verified.
+ * One file from the stage to the destination. One that is there already and is not this very file
+ * is exchanged: of the two blobs, ours was verified.
  */
 static int place_file(const struct commit *c, const char *src, const char *dst,
                       struct weft_err **err)
@@ -303,7 +309,8 @@ static int place_blobs(const struct commit *c, struct weft_err **err)
     return 0;
 }
 
-/* Join the destination. The new index.json, made outside, comes last: with it the result is there. */
+/* Join the destination. The new index.json, made outside, comes last: with it the result is there.
+ */
 static int join(const struct commit *c, bool is_layout_already, struct weft_err **err)
 {
     const char *temp = weft_stage_temp_dir(c->stage);

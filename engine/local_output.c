@@ -55,9 +55,14 @@ static int list_dir(const char *path, struct weft_strv *names, struct weft_err *
 }
 
 /* What two trees say of one name. */
-enum meeting { MEET_NOTHING, MEET_DIRS, MEET_FILES };
+enum meeting {
+    MEET_NOTHING,
+    MEET_DIRS,
+    MEET_FILES
+};
 
-/* What is at src and dst (symbolic links are not followed): enum meeting, or -1 for a directory and a file. */
+/* What is at src and dst (symbolic links are not followed): enum meeting, or -1 for a directory and
+ * a file. */
 static int meet(const char *src, const char *dst, struct weft_err **err)
 {
     struct stat a;
@@ -84,7 +89,8 @@ static int meet(const char *src, const char *dst, struct weft_err **err)
     return MEET_DIRS;
 }
 
-/* Walk src beside dst and find what would go wrong. `files_clash`: a file in both is an error as well. */
+/* Walk src beside dst and find what would go wrong. `files_clash`: a file in both is an error as
+ * well. */
 static int check_tree(const char *src, const char *dst, bool files_clash, struct weft_err **err)
 {
     weft_auto_strv names = {0};
@@ -101,8 +107,10 @@ static int check_tree(const char *src, const char *dst, bool files_clash, struct
             return -1;
         }
         if (m == MEET_FILES && files_clash) {
-            return weft_fail(err, WEFT_E_IO, "two platforms have a file %s, and there is no folder "
-                                             "per platform", names.v[i]);
+            return weft_fail(err, WEFT_E_IO,
+                             "two platforms have a file %s, and there is no folder "
+                             "per platform",
+                             names.v[i]);
         }
         if (m == MEET_DIRS && check_tree(s, d, files_clash, err) < 0) {
             return -1;
@@ -166,7 +174,8 @@ static int check_parts(const struct weft_local_part *parts, size_t n, const char
                 return -1;
             }
         }
-        /* the destination itself may be a symbolic link to a directory; a platform's folder in it may not */
+        /* the destination itself may be a symbolic link to a directory; a platform's folder in it
+         * may not */
         if (!parts[i].prefix && weft_is_dir(target)) {
             if (check_tree(parts[i].path, target, false, err) < 0) {
                 return -1;

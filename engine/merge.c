@@ -33,7 +33,8 @@ static void append(struct list *l, const struct weft_descriptor *d)
     l->v[l->n++] = d;
 }
 
-/* One entry per platform; the same manifest may serve two (an image pinned with FROM --platform). */
+/* One entry per platform; the same manifest may serve two (an image pinned with FROM --platform).
+ */
 static int append_image(struct list *l, const struct weft_descriptor *d, struct weft_err **err)
 {
     for (size_t i = 0; i < l->n; i++) {
@@ -80,7 +81,8 @@ static int collect(const struct weft_image *images, size_t n, struct list *l, st
     return 0;
 }
 
-/* Annotations of the index are kept where every platform's result is an index and all have the same. */
+/* Annotations of the index are kept where every platform's result is an index and all have the
+ * same. */
 static const struct weft_json *common_annotations(const struct weft_image *images, size_t n)
 {
     weft_auto_free char *first = NULL;

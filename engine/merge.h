@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the images of several platforms to the one thing that a tag names, as buildx has it: the manifest itself where
- * there is one plain manifest, else one index: images in the order given, attestation manifests behind all of them.
+ * From the images of several platforms to the one thing that a tag names, as buildx has it: the
+ * manifest itself where there is one plain manifest, else one index: images in the order given,
+ * attestation manifests behind all of them.
  */
 #ifndef WEFT_ENGINE_MERGE_H
 #define WEFT_ENGINE_MERGE_H
@@ -16,24 +17,25 @@ struct weft_stage;
 struct weft_strv;
 
 /**
- * Merge images[n] (n >= 1, all taken into `stage`, in the order of the request). The index is written into the stage.
- * The same input gives the same bytes. `root` receives the descriptor of the result (caller finishes it): with the
- * platform for a plain manifest, without one for an index.
- * Errors: WEFT_E_FORMAT (two different manifests for one platform), WEFT_E_IO.
+ * Merge images[n] (n >= 1, all taken into `stage`, in the order of the request). The index is
+ * written into the stage. The same input gives the same bytes. `root` receives the descriptor of
+ * the result (caller finishes it): with the platform for a plain manifest, without one for an
+ * index. Errors: WEFT_E_FORMAT (two different manifests for one platform), WEFT_E_IO.
  */
 int weft_merge(struct weft_stage *stage, const struct weft_image *images, size_t n,
                struct weft_descriptor *root, struct weft_err **err);
 
 /**
- * What --metadata-file gets about the result, with buildx's keys: containerimage.digest, containerimage.descriptor,
- * containerimage.config.digest (plain manifest only), image.name (names[]; comma list). Caller frees.
+ * What --metadata-file gets about the result, with buildx's keys: containerimage.digest,
+ * containerimage.descriptor, containerimage.config.digest (plain manifest only), image.name
+ * (names[]; comma list). Caller frees.
  */
 struct weft_json *weft_merge_metadata(const struct weft_descriptor *root,
                                       const struct weft_image *images, size_t n,
                                       const struct weft_strv *names);
 
-/** What --iidfile and --quiet print, as buildx has it: the config digest of a plain manifest, else the root's digest.
- *  Borrowed from root or images. */
+/** What --iidfile and --quiet print, as buildx has it: the config digest of a plain manifest, else
+ * the root's digest. Borrowed from root or images. */
 const char *weft_merge_image_id(const struct weft_descriptor *root, const struct weft_image *images,
                                 size_t n);
 

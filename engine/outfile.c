@@ -18,7 +18,9 @@
 #include "base/str.h"
 #include "engine/workdir.h"
 
-enum { ATTEMPTS = 100 };
+enum {
+    ATTEMPTS = 100
+};
 
 int weft_outfile_check(const char *dest, struct weft_err **err)
 {
@@ -39,7 +41,8 @@ int weft_outfile_check(const char *dest, struct weft_err **err)
     return 0;
 }
 
-/* The mode that open() would give a new file here. umask() cannot be read without changing it for all threads. */
+/* The mode that open() would give a new file here. umask() cannot be read without changing it for
+ * all threads. */
 static mode_t new_file_mode(void)
 {
     unsigned int mask = 022;

@@ -27,7 +27,11 @@ enum {
     MANIFESTS_LIMIT = 10000, /* per image: an index that names an index many times multiplies */
 };
 
-enum blob_state { BLOB_ABSENT, BLOB_BUSY, BLOB_DONE };
+enum blob_state {
+    BLOB_ABSENT,
+    BLOB_BUSY,
+    BLOB_DONE
+};
 
 /* What is known of one blob; entries live as long as the stage. */
 struct blob {
@@ -65,7 +69,8 @@ struct weft_stage *weft_stage_create(const char *dest, struct weft_err **err)
     s->layout_dir = weft_path_join(s->workdir->path, "layout");
     s->blobs_dir = weft_path_join(s->layout_dir, "blobs/sha256");
     s->temp_dir = weft_path_join(s->workdir->path, "temp");
-    /* the layout directory may become the destination: it gets the mode that mkdir gives, not the 0700 around it */
+    /* the layout directory may become the destination: it gets the mode that mkdir gives, not the
+     * 0700 around it */
     if (weft_mkdirs(s->temp_dir, 0700, err) < 0 || weft_mkdirs(s->layout_dir, 0777, err) < 0) {
         weft_stage_destroy(s);
         return NULL;
@@ -142,7 +147,8 @@ static void wait_changed(struct weft_stage *s)
 }
 
 /*
- * Claim a blob: *out is the entry, BUSY and this thread's to bring, or DONE. Waits while another thread brings it.
+ * Claim a blob: *out is the entry, BUSY and this thread's to bring, or DONE. Waits while another
+ * thread brings it.
  */
 static int claim(struct weft_stage *s, const char *digest, const atomic_bool *cancel,
                  struct blob **out, struct weft_err **err)
@@ -199,8 +205,8 @@ static int blob_failed(struct weft_err *cause, const char *digest, struct weft_e
 }
 
 /*
- * Bring a blob from src: it is placed under a temporary name and checked there, so that what was checked is what stays,
- * also where it had to be copied. Returns enum weft_placed or -1.
+ * Bring a blob from src: it is placed under a temporary name and checked there, so that what was
+ * checked is what stays, also where it had to be copied. Returns enum weft_placed or -1.
  */
 static int bring(struct weft_stage *s, const char *src, const char *digest, uint64_t size_bytes,
                  const atomic_bool *cancel, struct weft_err **err)
@@ -217,7 +223,8 @@ static int bring(struct weft_stage *s, const char *src, const char *digest, uint
         return -1;
     }
     if (placed != WEFT_PLACED_LINK) {
-        (void)chmod(temp, 0444); /* as BuildKit's store has it; a link has the store's mode already */
+        (void)chmod(temp,
+                    0444); /* as BuildKit's store has it; a link has the store's mode already */
     }
     if (rename(temp, dst) < 0) {
         weft_fail_sys(err, errno, "make %s", dst);
@@ -303,12 +310,11 @@ struct walk {
 };
 
 /*
- * Read, check, parse and stage a manifest or an index. One read: what was checked is what is parsed and what is staged.
- * size_bytes < 0: not known.
+ * Read, check, parse and stage a manifest or an index. One read: what was checked is what is parsed
+ * and what is staged. size_bytes < 0: not known.
  */
-static int load(struct walk *w, const char *digest, int64_t size_bytes,
-                const char *media_type, struct weft_manifest *out, size_t *len,
-                struct weft_err **err)
+static int load(struct walk *w, const char *digest, int64_t size_bytes, const char *media_type,
+                struct weft_manifest *out, size_t *len, struct weft_err **err)
 {
     weft_auto_free char *path = weft_path_join(w->blobs_dir, weft_digest_hex(digest));
     weft_auto_free char *data = NULL;
@@ -351,8 +357,8 @@ static int take_content(struct walk *w, const struct weft_manifest *m, struct we
             continue;
         }
         if (weft_descriptor_is_foreign(&m->children[i])) {
-            weft_auto_free char *path = weft_path_join(w->blobs_dir,
-                                                       weft_digest_hex(m->children[i].digest));
+            weft_auto_free char *path =
+                weft_path_join(w->blobs_dir, weft_digest_hex(m->children[i].digest));
 
             if (!weft_exists(path)) {
                 continue;
@@ -366,11 +372,11 @@ static int take_content(struct walk *w, const struct weft_manifest *m, struct we
     return 0;
 }
 
-static int config_platform(struct walk *w, const struct weft_manifest *m,
-                           struct weft_platform *out, struct weft_err **err)
+static int config_platform(struct walk *w, const struct weft_manifest *m, struct weft_platform *out,
+                           struct weft_err **err)
 {
-    weft_auto_free char *path = weft_path_join(w->stage->blobs_dir,
-                                               weft_digest_hex(m->config.digest));
+    weft_auto_free char *path =
+        weft_path_join(w->stage->blobs_dir, weft_digest_hex(m->config.digest));
     weft_auto_free char *data = NULL;
     size_t len;
 
@@ -397,8 +403,8 @@ static int add_manifest(struct walk *w, const struct weft_descriptor *d,
             return -1;
         }
     }
-    image->manifests = weft_xrealloc(image->manifests, image->n_manifests + 1,
-                                     sizeof(*image->manifests));
+    image->manifests =
+        weft_xrealloc(image->manifests, image->n_manifests + 1, sizeof(*image->manifests));
     out = &image->manifests[image->n_manifests++];
     memset(out, 0, sizeof(*out));
     weft_descriptor_copy(&out->desc, d);
@@ -415,8 +421,8 @@ static int add_manifest(struct walk *w, const struct weft_descriptor *d,
 
 static void add_attestation(struct weft_image *image, const struct weft_descriptor *d)
 {
-    image->attestations = weft_xrealloc(image->attestations, image->n_attestations + 1,
-                                        sizeof(*image->attestations));
+    image->attestations =
+        weft_xrealloc(image->attestations, image->n_attestations + 1, sizeof(*image->attestations));
     weft_descriptor_copy(&image->attestations[image->n_attestations++], d);
 }
 

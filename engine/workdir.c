@@ -30,8 +30,7 @@ bool weft_workdir_is_name(const char *name)
     size_t len = strlen(name);
     size_t tail = strlen(marker) + SUFFIX_LEN;
 
-    return name[0] == '.' && len > tail &&
-           strncmp(name + len - tail, marker, strlen(marker)) == 0;
+    return name[0] == '.' && len > tail && strncmp(name + len - tail, marker, strlen(marker)) == 0;
 }
 
 char *weft_workdir_prefix(const char *dest)

@@ -17,6 +17,20 @@ unit_tests += %D%/unit/test_request
 unit_tests += %D%/unit/test_plan
 unit_tests += %D%/unit/test_solve
 unit_tests += %D%/unit/test_solve_error
+unit_tests += %D%/unit/test_descriptor
+unit_tests += %D%/unit/test_stage %D%/unit/test_merge %D%/unit/test_layout
+unit_tests += %D%/unit/test_local_output
+
+# Images in a temporary directory, and faults in renames.
+image_fixture = %D%/unit/image_fixture.c %D%/unit/image_fixture.h
+rename_fault = %D%/unit/rename_fault.c %D%/unit/rename_fault.h
+rename_wrap = $(AM_LDFLAGS) -Wl,--wrap=rename,--wrap=renameat2
+%C%_unit_test_stage_SOURCES = %D%/unit/test_stage.c $(image_fixture)
+%C%_unit_test_merge_SOURCES = %D%/unit/test_merge.c $(image_fixture)
+%C%_unit_test_layout_SOURCES = %D%/unit/test_layout.c $(image_fixture) $(rename_fault)
+%C%_unit_test_layout_LDFLAGS = $(rename_wrap)
+%C%_unit_test_local_output_SOURCES = %D%/unit/test_local_output.c $(image_fixture) $(rename_fault)
+%C%_unit_test_local_output_LDFLAGS = $(rename_wrap)
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)
@@ -50,3 +64,12 @@ check_PROGRAMS += %D%/fuzz/fuzz_request
 %C%_fuzz_fuzz_request_LDADD = $(weft_libs)
 TESTS += %D%/fuzz/check
 EXTRA_DIST += %D%/fuzz/check %D%/fuzz/run %D%/fuzz/seeds
+check_PROGRAMS += %D%/fuzz/fuzz_manifest
+%C%_fuzz_fuzz_manifest_SOURCES = %D%/fuzz/fuzz_manifest.c $(fuzz_driver)
+%C%_fuzz_fuzz_manifest_LDADD = $(weft_libs)
+
+# What the merge writes, against the image specification's schemas and skopeo.
+check_PROGRAMS += %D%/oci/merge_layouts
+%C%_oci_merge_layouts_LDADD = $(weft_libs)
+TESTS += %D%/oci/check
+EXTRA_DIST += %D%/oci/check %D%/oci/validate
