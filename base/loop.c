@@ -14,12 +14,14 @@ struct weft_loop {
 };
 
 struct weft_timer {
+    struct weft_loop_item item;
     uv_timer_t uv;
     weft_callback_fn *fn;
     void *data;
 };
 
 struct weft_signal {
+    struct weft_loop_item item;
     uv_signal_t uv;
     weft_callback_fn *fn;
     void *data;
@@ -66,9 +68,11 @@ static void free_handle(uv_handle_t *h)
 
 static void close_handle(uv_handle_t *h, void *unused)
 {
+    struct weft_loop_item *item = h->data;
+
     (void)unused;
     if (!uv_is_closing(h)) {
-        uv_close(h, h->type == UV_TIMER || h->type == UV_SIGNAL ? free_handle : NULL);
+        item->close(item);
     }
 }
 
@@ -77,16 +81,23 @@ void weft_loop_destroy(struct weft_loop *loop)
     if (!loop) {
         return;
     }
-    uv_walk(&loop->uv, close_handle, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    if (uv_loop_close(&loop->uv) == 0) {
-        free(loop);
-    }
+    /* more than once: weft_loop_stop, also in a `done` that is called here, cuts a run short, and a
+     * `done` may start something new */
+    do {
+        uv_walk(&loop->uv, close_handle, NULL);
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+    } while (uv_loop_close(&loop->uv) == UV_EBUSY);
+    free(loop);
 }
 
 uint64_t weft_now_ms(void)
 {
     return uv_hrtime() / 1000000;
+}
+
+static void close_timer(struct weft_loop_item *item)
+{
+    weft_timer_stop((struct weft_timer *)item); /* its first member */
 }
 
 static void on_timer(uv_timer_t *uv)
@@ -101,6 +112,7 @@ struct weft_timer *weft_timer_start(struct weft_loop *loop, uint64_t first_ms, u
 {
     struct weft_timer *t = weft_xcalloc(1, sizeof(*t));
 
+    t->item.close = close_timer;
     t->fn = fn;
     t->data = data;
     uv_timer_init(&loop->uv, &t->uv);
@@ -121,6 +133,11 @@ void weft_timer_stop(struct weft_timer *t)
     }
 }
 
+static void close_signal(struct weft_loop_item *item)
+{
+    weft_signal_stop((struct weft_signal *)item); /* its first member */
+}
+
 static void on_signal(uv_signal_t *uv, int signum)
 {
     struct weft_signal *s = uv->data;
@@ -134,11 +151,13 @@ struct weft_signal *weft_signal_watch(struct weft_loop *loop, int signum, weft_c
 {
     struct weft_signal *s = weft_xcalloc(1, sizeof(*s));
 
+    s->item.close = close_signal;
     s->fn = fn;
     s->data = data;
-    uv_signal_init(&loop->uv, &s->uv);
+    if (uv_signal_init(&loop->uv, &s->uv) < 0 || uv_signal_start(&s->uv, on_signal, signum) < 0) {
+        abort(); /* no descriptors left, or a signal that cannot be caught */
+    }
     s->uv.data = s;
-    uv_signal_start(&s->uv, on_signal, signum);
     uv_unref((uv_handle_t *)&s->uv);
     return s;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +26,13 @@ extern char **environ;
 enum {
     LINE_LIMIT_BYTES = 8 << 20,
     CAPTURE_LIMIT_BYTES = 1 << 20,
+    REST_LIMIT_BYTES = 1 << 20, /* as much as an unprivileged pipe can hold */
     DRAIN_MS = 1000, /* how long a pipe may stay open behind a child that is gone: a grandchild may
                         hold it */
 };
 
 struct stream {
     uv_pipe_t pipe;
-    struct weft_child *child;
     weft_child_line_fn *on_line;
     struct weft_buf buf;
     int open;
@@ -39,9 +40,10 @@ struct stream {
 };
 
 struct weft_child {
+    struct weft_loop_item item; /* first: the handles' data points here */
     struct weft_loop *loop;
     pid_t pid;
-    int pidfd;
+    int pidfd; /* exit_poll is open as long as this is */
     uv_poll_t exit_poll;
     struct stream out;
     struct stream err;
@@ -71,9 +73,38 @@ struct exec_plan {
 
 static void exec_child(const struct exec_plan *p) __attribute__((noreturn));
 
-static void exec_child(const struct exec_plan *p)
+/* Handlers back to default, before signals are let in: libuv's handler would write into the pipe
+ * that it shares with the parent, and the child would live on. What is ignored stays so (nohup),
+ * but for the two that programs expect to work. */
+static void reset_signals(void)
 {
     sigset_t none;
+
+    for (int s = 1; s < NSIG; s++) {
+        struct sigaction sa;
+
+        if (sigaction(s, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL &&
+            (sa.sa_handler != SIG_IGN || s == SIGPIPE || s == SIGCHLD)) {
+            signal(s, SIG_DFL);
+        }
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* A copy of fd above 2, so that no dup2 onto 0, 1 and 2 hits a source of the next one, or is none
+ * at all (dup2(1, 1) leaves close-on-exec set): we may have been started without these three. */
+static int clear_of_stdio(int fd)
+{
+    return fd > 2 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static void exec_child(const struct exec_plan *p)
+{
+    int report = clear_of_stdio(p->report);
+    int in = clear_of_stdio(p->in);
+    int out = clear_of_stdio(p->out);
+    int err = clear_of_stdio(p->err);
     int e;
 
     if (p->own_group) {
@@ -83,14 +114,12 @@ static void exec_child(const struct exec_plan *p)
     if (getppid() != p->parent) {
         _exit(127); /* the parent died between fork and prctl */
     }
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    if (dup2(p->in, 0) >= 0 && dup2(p->out, 1) >= 0 && dup2(p->err, 2) >= 0) {
+    reset_signals();
+    if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
         execve(p->file, p->argv, p->envp);
     }
     e = errno;
-    (void)!write(p->report, &e, sizeof(e));
+    (void)!write(report, &e, sizeof(e));
     _exit(127);
 }
 
@@ -103,7 +132,7 @@ static char **merged_env(const char *const *over)
     size_t used = 0;
     char **env;
 
-    while (environ[n]) {
+    while (environ && environ[n]) { /* NULL after clearenv() */
         n++;
     }
     while (over && over[m]) {
@@ -128,6 +157,39 @@ static char **merged_env(const char *const *over)
     return env;
 }
 
+/* Where SIGCHLD is ignored, as some parents leave it to us, the kernel reaps children by itself and
+ * their exit codes are lost. */
+static void keep_exit_codes(void)
+{
+    struct sigaction sa;
+
+    if (sigaction(SIGCHLD, NULL, &sa) == 0 &&
+        (sa.sa_handler == SIG_IGN || (sa.sa_flags & SA_NOCLDWAIT))) {
+        signal(SIGCHLD, SIG_DFL);
+    }
+}
+
+/* waitpid without EINTR. Gives 1 with the exit code (255 where somebody else waited), 0 where the
+ * child still runs (WNOHANG only). */
+static int reap(pid_t pid, int flags, int *code)
+{
+    int status = 0;
+    pid_t got;
+
+    do {
+        got = waitpid(pid, &status, flags);
+    } while (got < 0 && errno == EINTR);
+    if (got == 0) {
+        return 0;
+    }
+    if (got < 0) {
+        *code = 255;
+    } else {
+        *code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    return 1;
+}
+
 /* fork and exec; waits until exec has succeeded or failed. Gives the pid or -1. */
 static pid_t start(const struct exec_plan *plan, struct weft_err **err)
 {
@@ -135,6 +197,7 @@ static pid_t start(const struct exec_plan *plan, struct weft_err **err)
     weft_auto_fd report_read = -1;
     int report[2];
     int child_errno = 0;
+    int code;
     sigset_t all;
     sigset_t old;
     ssize_t n;
@@ -146,6 +209,7 @@ static pid_t start(const struct exec_plan *plan, struct weft_err **err)
     report_read = report[0];
     p.report = report[1];
     p.parent = getpid();
+    keep_exit_codes();
     /* no handler of ours may run in the child before exec */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -153,51 +217,65 @@ static pid_t start(const struct exec_plan *plan, struct weft_err **err)
     if (pid == 0) {
         exec_child(&p);
     }
+    if (pid < 0) {
+        weft_fail_sys(err, errno, "fork");
+    }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     close(report[1]);
     if (pid < 0) {
-        return weft_fail_sys(err, errno, "fork");
+        return -1;
     }
     do {
         n = read(report_read, &child_errno, sizeof(child_errno));
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
-        waitpid(pid, NULL, 0);
+        reap(pid, 0, &code);
         return weft_fail(err, WEFT_E_CHILD, "cannot run %s: %s", p.file, strerror(child_errno));
     }
     return pid;
 }
 
-static int exit_code(int status)
+/* The children's stream that a pipe handle belongs to. */
+static struct stream *stream_of(const void *pipe, struct weft_child *c)
 {
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return pipe == &c->out.pipe ? &c->out : &c->err;
 }
 
-static void deliver(struct stream *s, size_t len)
+/* Hand out the len bytes at `line`, in pieces where they are too many. A byte follows them. */
+static void deliver(struct weft_child *c, const struct stream *s, char *line, size_t len)
 {
-    char saved = s->buf.data[len];
+    do {
+        size_t n = len < LINE_LIMIT_BYTES ? len : LINE_LIMIT_BYTES;
+        char saved = line[n];
 
-    s->buf.data[len] = '\0';
-    s->on_line(s->buf.data, len, s->child->data);
-    s->buf.data[len] = saved;
+        line[n] = '\0';
+        s->on_line(line, n, c->data);
+        line[n] = saved;
+        line += n;
+        len -= n;
+    } while (len > 0);
 }
 
-static void split_lines(struct stream *s)
+/* Take n more bytes and hand out the lines that are whole. The last LINE_LIMIT_BYTES are kept back
+ * even if they have no end yet: a newline may follow. */
+static void take_bytes(struct weft_child *c, struct stream *s, const char *bytes, size_t n)
 {
+    size_t searched = s->buf.len; /* no newline before here */
     size_t done = 0;
-    struct weft_buf whole = s->buf;
     char *nl;
 
-    while ((nl = memchr(whole.data + done, '\n', whole.len - done))) {
-        s->buf = (struct weft_buf){whole.data + done, (size_t)(nl - whole.data) - done, 0};
-        deliver(s, s->buf.len);
-        done = (size_t)(nl - whole.data) + 1;
+    weft_buf_append(&s->buf, bytes, n);
+    while ((nl = memchr(s->buf.data + searched, '\n', s->buf.len - searched))) {
+        size_t end = (size_t)(nl - s->buf.data);
+
+        deliver(c, s, s->buf.data + done, end - done);
+        done = end + 1;
+        searched = done;
     }
-    s->buf = whole;
     weft_buf_consume(&s->buf, done);
     if (s->buf.len > LINE_LIMIT_BYTES) {
-        deliver(s, s->buf.len);
-        weft_buf_clear(&s->buf);
+        deliver(c, s, s->buf.data, LINE_LIMIT_BYTES);
+        weft_buf_consume(&s->buf, LINE_LIMIT_BYTES);
     }
 }
 
@@ -219,18 +297,47 @@ static void close_stream(struct stream *s)
 {
     if (s->open) {
         s->open = 0;
-        if (s->buf.len > 0) {
-            deliver(s, s->buf.len);
-            weft_buf_clear(&s->buf);
-        }
-        s->pipe.data = s->child;
         uv_close((uv_handle_t *)&s->pipe, on_closed);
     }
 }
 
+/* The stream has no more bytes: hand out the rest and close it. */
+static void end_stream(struct weft_child *c, struct stream *s)
+{
+    if (s->open && s->buf.len > 0) {
+        deliver(c, s, s->buf.data, s->buf.len);
+        weft_buf_clear(&s->buf);
+    }
+    close_stream(s);
+}
+
+/* Stop watching for the child's end. The descriptor is closed last: libuv takes it out of its epoll
+ * set by number, which must not be another's by then. */
+static void close_exit_poll(struct weft_child *c)
+{
+    if (c->pidfd >= 0) {
+        uv_close((uv_handle_t *)&c->exit_poll, on_closed);
+        close(weft_steal_fd(&c->pidfd));
+    }
+}
+
+/* The loop is destroyed: let go of everything, call nobody. */
+static void abandon(struct weft_loop_item *item)
+{
+    struct weft_child *c = (struct weft_child *)item; /* its first member */
+
+    c->on_exit = NULL;
+    weft_timer_stop(c->drain);
+    c->drain = NULL;
+    weft_child_close_stdin(c);
+    close_stream(&c->out);
+    close_stream(&c->err);
+    close_exit_poll(c);
+}
+
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
-    struct stream *s = h->data;
+    struct stream *s = stream_of(h, h->data);
 
     (void)suggested;
     *buf = uv_buf_init(s->chunk, sizeof(s->chunk));
@@ -238,16 +345,37 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    struct stream *s = stream->data;
+    struct weft_child *c = stream->data;
+    struct stream *s = stream_of(stream, c);
 
     if (n > 0) {
-        weft_buf_append(&s->buf, buf->base, (size_t)n);
-        split_lines(s);
+        take_bytes(c, s, buf->base, (size_t)n);
     } else if (n < 0) {
-        struct weft_child *c = s->child;
-
-        close_stream(s);
+        end_stream(c, s);
         maybe_finish(c);
+    }
+}
+
+/* What lies in the pipe now: the loop may have stood still for so long that the drain timer came
+ * first. Bounded, because a grandchild may write without end. */
+static void read_rest(struct weft_child *c, struct stream *s)
+{
+    uv_os_fd_t fd;
+
+    if (!s->open || uv_fileno((uv_handle_t *)&s->pipe, &fd) < 0) {
+        return;
+    }
+    for (size_t total = 0; total < REST_LIMIT_BYTES;) {
+        ssize_t n = read(fd, s->chunk, sizeof(s->chunk));
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return;
+        }
+        take_bytes(c, s, s->chunk, (size_t)n);
+        total += (size_t)n;
     }
 }
 
@@ -255,13 +383,17 @@ static void on_drained(void *data)
 {
     struct weft_child *c = data;
 
-    close_stream(&c->out);
-    close_stream(&c->err);
+    read_rest(c, &c->out);
+    end_stream(c, &c->out);
+    read_rest(c, &c->err);
+    end_stream(c, &c->err);
     maybe_finish(c);
 }
 
 static void maybe_finish(struct weft_child *c)
 {
+    weft_child_exit_fn *on_exit_fn;
+
     if (!c->exited || !c->on_exit) {
         return;
     }
@@ -274,40 +406,31 @@ static void maybe_finish(struct weft_child *c)
     weft_timer_stop(c->drain);
     c->drain = NULL;
     weft_child_close_stdin(c);
-    {
-        weft_child_exit_fn *fn = c->on_exit;
-
-        c->on_exit = NULL;
-        fn(c->code, c->data);
-    }
-    uv_close((uv_handle_t *)&c->exit_poll, on_closed);
+    on_exit_fn = c->on_exit;
+    c->on_exit = NULL;
+    on_exit_fn(c->code, c->data);
 }
 
 static void on_pidfd(uv_poll_t *poll, int status, int events)
 {
     struct weft_child *c = poll->data;
-    int wait_status = 0;
 
     (void)status;
     (void)events;
-    if (waitpid(c->pid, &wait_status, WNOHANG) != c->pid) {
+    if (reap(c->pid, WNOHANG, &c->code) == 0) {
         return;
     }
-    uv_poll_stop(poll);
-    close(c->pidfd);
-    c->pidfd = -1;
     c->exited = 1;
-    c->code = exit_code(wait_status);
+    close_exit_poll(c); /* frees c in the loop's next turn at the earliest */
     maybe_finish(c);
 }
 
 /* Read lines from fd, which belongs to the stream from now on. */
 static void open_stream(struct weft_child *c, struct stream *s, int fd, weft_child_line_fn *fn)
 {
-    s->child = c;
     s->on_line = fn;
     uv_pipe_init(weft_loop_uv(c->loop), &s->pipe, 0);
-    s->pipe.data = s;
+    s->pipe.data = c;
     if (uv_pipe_open(&s->pipe, fd) < 0) {
         abort(); /* fd is a pipe that we made a moment ago */
     }
@@ -349,6 +472,8 @@ struct weft_child *weft_child_spawn(struct weft_loop *loop, const struct weft_ch
     weft_auto_fd pidfd = -1;
     struct weft_child *c;
     pid_t pid;
+    int code;
+    int rc;
 
     if (null_fd < 0) {
         weft_fail_sys(err, errno, "/dev/null");
@@ -375,14 +500,17 @@ struct weft_child *weft_child_spawn(struct weft_loop *loop, const struct weft_ch
     if (pid < 0) {
         return NULL;
     }
+    c = weft_xcalloc(1, sizeof(*c));
     pidfd = open_pidfd(pid);
-    if (pidfd < 0) {
-        weft_fail_sys(err, errno, "watch the child (pidfd_open)");
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
+    rc = pidfd < 0 ? -errno : uv_poll_init(weft_loop_uv(loop), &c->exit_poll, pidfd);
+    if (rc < 0) {
+        weft_fail_sys(err, -rc, "watch %s (pidfd_open, epoll)", opts->file);
+        kill(-pid, SIGKILL);
+        reap(pid, 0, &code);
+        free(c);
         return NULL;
     }
-    c = weft_xcalloc(1, sizeof(*c));
+    c->item.close = abandon;
     c->loop = loop;
     c->pid = pid;
     c->pidfd = weft_steal_fd(&pidfd);
@@ -395,7 +523,6 @@ struct weft_child *weft_child_spawn(struct weft_loop *loop, const struct weft_ch
     if (opts->on_stderr) {
         open_stream(c, &c->err, weft_steal_fd(&err_read), opts->on_stderr);
     }
-    uv_poll_init(weft_loop_uv(loop), &c->exit_poll, c->pidfd);
     c->exit_poll.data = c;
     c->handles++;
     uv_poll_start(&c->exit_poll, UV_READABLE, on_pidfd);
@@ -421,21 +548,58 @@ void weft_child_close_stdin(struct weft_child *c)
     }
 }
 
+/* Read the pipe until its end, or until the child is gone and all that it wrote is read. */
+static void capture(int read_end, int pidfd, struct weft_buf *buf)
+{
+    struct pollfd fds[2] = {{read_end, POLLIN, 0}, {pidfd, POLLIN, 0}};
+    size_t rest = REST_LIMIT_BYTES; /* of what a grandchild may go on writing */
+    char chunk[4096];
+
+    for (;;) {
+        ssize_t n;
+
+        if (poll(fds, 2, -1) < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return;
+        }
+        n = read(read_end, chunk, sizeof(chunk));
+        if (n > 0) {
+            size_t room = CAPTURE_LIMIT_BYTES - buf->len;
+
+            weft_buf_append(buf, chunk, (size_t)n < room ? (size_t)n : room);
+            if (fds[1].revents) {
+                rest -= (size_t)n < rest ? (size_t)n : rest;
+            }
+        }
+        if (n == 0 || rest == 0 || (n < 0 && errno == EAGAIN && fds[1].revents) ||
+            (n < 0 && errno != EAGAIN && errno != EINTR)) {
+            return;
+        }
+    }
+}
+
 int weft_run_capture(const char *file, char *const *argv, int both, char **text,
                      struct weft_err **err)
 {
+    weft_auto_free char **env = merged_env(NULL);
     weft_auto_fd null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     weft_auto_fd read_end = -1;
     weft_auto_fd write_end = -1;
-    weft_auto_free char **env = merged_env(NULL);
+    weft_auto_fd pidfd = -1;
     weft_auto_buf buf = {0};
-    char chunk[4096];
-    int status = 0;
-    ssize_t n;
+    int code = 0;
     pid_t pid;
 
-    if (null_fd < 0 || make_pipe(&read_end, &write_end, err) < 0) {
-        return null_fd < 0 ? weft_fail_sys(err, errno, "/dev/null") : -1;
+    if (null_fd < 0) {
+        return weft_fail_sys(err, errno, "/dev/null");
+    }
+    if (make_pipe(&read_end, &write_end, err) < 0) {
+        return -1;
+    }
+    if (fcntl(read_end, F_SETFL, O_NONBLOCK) < 0) {
+        return weft_fail_sys(err, errno, "pipe");
     }
     pid = start(&(struct exec_plan){.file = file,
                                     .argv = argv,
@@ -448,16 +612,10 @@ int weft_run_capture(const char *file, char *const *argv, int both, char **text,
         return -1;
     }
     close(weft_steal_fd(&write_end));
-    while ((n = read(read_end, chunk, sizeof(chunk))) != 0) {
-        if (n < 0 && errno != EINTR) {
-            break;
-        }
-        if (n > 0 && buf.len < CAPTURE_LIMIT_BYTES) {
-            weft_buf_append(&buf, chunk, (size_t)n);
-        }
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    pidfd = open_pidfd(pid); /* without one (-1, which poll leaves out) the pipe's end has to do */
+    capture(read_end, pidfd, &buf);
+    close(weft_steal_fd(&read_end)); /* who writes on gets SIGPIPE, and no full pipe */
+    reap(pid, 0, &code);
     *text = weft_buf_steal(&buf);
-    return exit_code(status);
+    return code;
 }

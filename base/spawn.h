@@ -2,8 +2,9 @@
 /*
  * Children: the one place that starts programs from the event loop. Not uv_spawn, which cannot tie
  * a child's life to ours: a child that weft starts here gets SIGKILL from the kernel when weft
- * dies, however it dies (PR_SET_PDEATHSIG). Each child is in a process group of its own, so that
- * Ctrl-C in a terminal reaches weft alone, which then decides.
+ * dies, however it dies (PR_SET_PDEATHSIG; the kernel goes by thread, so the one that spawns has to
+ * live as long as the child: the loop's thread does). Each child is in a process group of its own,
+ * so that Ctrl-C in a terminal reaches weft alone, which then decides.
  */
 #ifndef WEFT_BASE_SPAWN_H
 #define WEFT_BASE_SPAWN_H
@@ -19,8 +20,9 @@ struct weft_child;
  * the end. A line of over 8 MiB comes in pieces of that size. */
 typedef void weft_child_line_fn(char *line, size_t len, void *data);
 
-/** The child is gone and its pipes are read to the end. code: its exit code, or 128 + the signal
- * that ended it. The weft_child is freed when this returns. */
+/** The child is gone and its pipes are read to the end; where a grandchild holds them open, they
+ * are given up a second later. code: the child's exit code, or 128 + the signal that ended it, or
+ * 255 where somebody else waited for it. The weft_child is freed when this returns. */
 typedef void weft_child_exit_fn(int code, void *data);
 
 struct weft_child_opts {
@@ -38,8 +40,8 @@ struct weft_child_opts {
     void *data;
 };
 
-/** Start a program. Returns NULL with WEFT_E_CHILD when it cannot be executed; then no callback is
- * called. */
+/** Start a program. Returns NULL with WEFT_E_CHILD when it cannot be executed, WEFT_E_IO when there
+ * are no descriptors or processes left; then no callback is called. */
 struct weft_child *weft_child_spawn(struct weft_loop *loop, const struct weft_child_opts *opts,
                                     struct weft_err **err);
 
@@ -54,8 +56,9 @@ void weft_child_close_stdin(struct weft_child *c);
 
 /**
  * Run a short-lived program to its end, without a loop, stdin /dev/null, and give what it wrote to
- * stdout (and stderr, when `both`), at most 1 MiB. Blocks; Thread: any. Returns its exit code (128
- * + signal), or -1 (WEFT_E_CHILD). Caller frees *text.
+ * stdout (and stderr, when `both`), the first 1 MiB of it. What is left of the program's own
+ * children is not waited for. Blocks; Thread: any. Returns its exit code (128 + signal), or -1:
+ * WEFT_E_CHILD when it cannot be executed, WEFT_E_IO. Caller frees *text.
  */
 int weft_run_capture(const char *file, char *const *argv, int both, char **text,
                      struct weft_err **err);
