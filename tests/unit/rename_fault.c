@@ -17,11 +17,12 @@ int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, u
 /* Whether this call is to fail. */
 static bool strikes(void)
 {
-    rename_fault.calls++;
-    if (rename_fault.calls == rename_fault.cancel_at) {
+    int call = atomic_fetch_add(&rename_fault.calls, 1) + 1;
+
+    if (call == rename_fault.cancel_at) {
         atomic_store(rename_fault.cancel, true);
     }
-    if (rename_fault.calls == rename_fault.fail_at) {
+    if (call == rename_fault.fail_at) {
         errno = ENOSPC;
         return true;
     }

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 struct rename_fault {
-    int calls;     /* counted since the last reset */
-    int fail_at;   /* this call fails with ENOSPC; 0: none */
-    int cancel_at; /* this call works, and sets *cancel before; 0: none */
+    atomic_int calls; /* counted since the last reset */
+    int fail_at;      /* this call fails with ENOSPC; 0: none */
+    int cancel_at;    /* this call works, and sets *cancel before; 0: none */
     atomic_bool *cancel;
     bool no_flags; /* renameat2 answers EINVAL, as on a file system without the flags */
 };
