@@ -12,6 +12,9 @@
 #include "base/str.h"
 
 static int fail_v(struct weft_err **err, enum weft_code code, int sys, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
+static int fail_v(struct weft_err **err, enum weft_code code, int sys, const char *fmt, va_list ap)
 {
     struct weft_err *e;
 

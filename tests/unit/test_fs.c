@@ -489,9 +489,6 @@ static int foreign_dir(void **state)
     struct weft_err *err = NULL;
     int rc;
 
-    if (geteuid() != 65534) {
-        return 0; /* an ordinary user cannot make somebody else's directory */
-    }
     rc = weft_rmtree(tree, &err) == -1 && err->code == WEFT_E_IO && err->sys == EACCES ? 0 : 1;
     weft_err_free(err);
     return rc;
@@ -503,6 +500,9 @@ static void test_rmtree_foreign(void **state)
     weft_auto_free char *file = in(state, "foreign/sub/f");
     struct weft_err *err = NULL;
 
+    if (geteuid() != 0) {
+        return; /* an ordinary user cannot make somebody else's directory */
+    }
     assert_ok(weft_mkdirs(sub, 0755, &err), &err);
     put_file(file, "x", 1);
     assert_int_equal(as_user(foreign_dir, state), 0);
