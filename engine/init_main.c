@@ -40,6 +40,7 @@ enum {
     POLL_MS = 250,
     PING_MS = 200,
     START_MS = 60 * 1000,
+    INSIST_MS = 1000,
     STOP_MS = 5000,
     LOCK_MS = 10 * 1000, /* for what is left of a worker before us to let go of the state */
     LOG_LINES = 12,
@@ -146,12 +147,18 @@ static int wait_signal(const struct init *in, int timeout_ms)
 
 static void stop_buildkitd(struct init *in)
 {
-    int64_t until = now_ms() + STOP_MS;
+    int64_t begun = now_ms();
+    bool insisted = false;
 
     if (in->buildkitd > 0) {
         kill(in->buildkitd, SIGTERM);
     }
-    while (in->buildkitd > 0 && now_ms() < until) {
+    while (in->buildkitd > 0 && now_ms() - begun < STOP_MS) {
+        /* the second makes it stop waiting for steps that still run */
+        if (!insisted && now_ms() - begun >= INSIST_MS) {
+            kill(in->buildkitd, SIGTERM);
+            insisted = true;
+        }
         wait_signal(in, 50);
         reap(in);
     }
@@ -405,12 +412,50 @@ static void serve(struct init *in)
     }
 }
 
+/*
+ * Without a PID namespace nobody ends the worker's processes when its init is killed. So there are
+ * two: this one watches the other, which does the work, and each cleans up when the other is gone.
+ * Returns in the other.
+ */
+static void guard(const struct init *in)
+{
+    pid_t parent = getpid();
+    pid_t child = fork();
+    int status = 0;
+
+    if (child < 0) {
+        return; /* then it has to go without */
+    }
+    if (child == 0) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+        if (getppid() != parent) {
+            _exit(1);
+        }
+        return;
+    }
+    prctl(PR_SET_NAME, "weft-guard");
+    close(REPORT_FD);
+    while (waitpid(child, &status, WNOHANG) != child) {
+        int sig = wait_signal(in, POLL_MS);
+
+        if (sig && sig != SIGCHLD) {
+            kill(child, SIGTERM);
+        }
+    }
+    kill_children();
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 static int inside(const struct weft_sandbox_self *self, void *data)
 {
     struct init *in = data;
     struct weft_err *err = NULL;
     weft_auto_json line = weft_json_object();
 
+    if (!self->pid_ns) {
+        guard(in);
+    }
     prctl(PR_SET_NAME, "weft-init");
     in->info.pid = self->pid;
     in->info.pid_start = self->pid_start;

@@ -33,6 +33,8 @@ rename_wrap = $(AM_LDFLAGS) -Wl,--wrap=rename,--wrap=renameat2
 %C%_unit_test_layout_LDFLAGS = $(rename_wrap)
 %C%_unit_test_local_output_SOURCES = %D%/unit/test_local_output.c $(image_fixture) $(rename_fault)
 %C%_unit_test_local_output_LDFLAGS = $(rename_wrap)
+unit_tests += %D%/unit/test_existing %D%/unit/test_handler %D%/unit/test_idmap %D%/unit/test_qemu
+unit_tests += %D%/unit/test_worker
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)

@@ -28,7 +28,9 @@ expect()
 }
 
 # The tests' programs, the directories of this test, and cleaning up after it.
+# shellcheck disable=SC2034 # used by the tests
 HOLD=$WEFT_BUILD_DIR/tests/e2e/worker-hold
+# shellcheck disable=SC2034
 DENY_MOUNT=$WEFT_BUILD_DIR/tests/e2e/deny-mount
 export WEFT_LIBEXEC=$WEFT_BUILD_DIR/libexec
 export WEFT_STATE_DIR=$WEFT_TEST_TMP/s
@@ -170,7 +172,7 @@ worker_processes()
 buildkitd_of()
 {
     local pid
-    for pid in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+    for pid in $(pgrep -P "$1"); do
         if [[ $(cat "/proc/$pid/comm" 2>/dev/null) == buildkitd ]]; then
             echo "$pid"
         fi
@@ -181,5 +183,5 @@ buildkitd_of()
 host_handlers()
 {
     (cd /proc/sys/fs/binfmt_misc 2>/dev/null && head -n 20 -- * 2>/dev/null) || true
-    cat /proc/self/mountinfo | grep -c binfmt_misc || true
+    grep -c binfmt_misc /proc/self/mountinfo || true
 }

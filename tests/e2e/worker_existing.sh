@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Where a worker may not have a binfmt_misc of its own, it falls back to the host's handlers, and says which
 # of them fit and what to do where none does. The mount is denied by the kernel, through seccomp.
+# shellcheck source=tests/e2e/lib.sh
 . "$WEFT_SRC_DIR/tests/e2e/lib.sh"
 
 need jq setpriv
@@ -33,6 +34,7 @@ expect "scope in force" "$(json out .scope)" existing
 grep -q aarch64 out || fail "the RUN did not run as arm64"
 
 note "a handler without F does not fit"
+# shellcheck disable=SC2016 # the inner shell expands it
 "$userns" sh -c '
     cd /proc/sys/fs/binfmt_misc
     line=$(grep -h "^:qemu-aarch64:" /usr/lib/binfmt.d/qemu-aarch64.conf)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A worker ends when nobody has used it for as long as its latest client said.
+# shellcheck source=tests/e2e/lib.sh
 . "$WEFT_SRC_DIR/tests/e2e/lib.sh"
 
 need jq

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # However a worker, or who starts it, is killed: nothing is left running, and the next one works.
+# shellcheck source=tests/e2e/lib.sh
 . "$WEFT_SRC_DIR/tests/e2e/lib.sh"
 
 need jq
@@ -29,6 +30,16 @@ no_sleepers()
     [[ -z $(sleepers) ]]
 }
 
+some_sleepers()
+{
+    [[ -n $(sleepers) ]]
+}
+
+some_init()
+{
+    [[ -n $(worker_processes group/spec.json) ]]
+}
+
 for who in $(whos); do
     note "as $who"
     dir=$WEFT_TEST_TMP
@@ -40,7 +51,7 @@ for who in $(whos); do
         note "kill -9 of $victim while a step runs"
         (exec_as "$who" "$HOLD" linux_arm64 "$PWD/build.sh") >out 2>&1 &
         client=$!
-        wait_for 30 eval '[[ -n $(sleepers) ]]' || fail "the step did not start: $(cat out)"
+        wait_for 30 some_sleepers || fail "the step did not start: $(cat out)"
         init=$(json out .pid)
         case $victim in
         buildkitd) kill -KILL "$(buildkitd_of "$init")" ;;
@@ -71,10 +82,10 @@ for who in $(whos); do
     as "$who" "$WEFT" worker stop --all >/dev/null
 
     note "kill -9 of weft-init's launcher"
-    for i in 1 2 3; do
+    for _ in 1 2 3; do
         (exec_as "$who" "$HOLD" group true) >out 2>&1 &
         client=$!
-        wait_for 2 eval '[[ -n $(worker_processes group/spec.json) ]]' || true
+        wait_for 2 some_init || true
         for pid in $(worker_processes group/spec.json); do
             kill -KILL "$pid" 2>/dev/null || true
         done

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a machine may lack: each is said, with the command that mends it, and with exit code 3 (2 where it
 # is the user's variable that is wrong). And what a worker can do without.
+# shellcheck source=tests/e2e/lib.sh
 . "$WEFT_SRC_DIR/tests/e2e/lib.sh"
 
 need jq
@@ -47,7 +48,8 @@ note "a narrower map, as in a pod"
 mkfifo mapped
 unshare --user -- sh -c 'read -r _ <mapped; exec "$@"' sh "$HOLD" -s group true >out &
 outer=$!
-wait_for 5 eval '[[ $(readlink /proc/$outer/ns/user) != "$(readlink /proc/self/ns/user)" ]]'
+in_own_namespace() { [[ $(readlink "/proc/$outer/ns/user") != "$(readlink /proc/self/ns/user)" ]]; }
+wait_for 5 in_own_namespace
 echo "0 0 20000" >"/proc/$outer/gid_map"
 echo "0 0 20000" >"/proc/$outer/uid_map"
 echo go >mapped
@@ -55,10 +57,44 @@ wait "$outer" || fail "narrower map"
 expect "process sandbox" "$(json out .process_sandbox)" true
 
 note "a masked /proc, as in a container: no PID namespace, and nothing left all the same"
-unshare --mount sh -c 'mount --bind /proc/sys /proc/sys; exec "$@"' sh \
-    "$HOLD" -s group true >out || fail "masked /proc"
-expect "process sandbox" "$(json out .process_sandbox)" false
-expect "processes left" "$(worker_processes "$WEFT_RUNTIME_DIR/")" ""
+busybox_base bb linux/arm64
+mkdir ctx
+printf 'FROM bb\nRUN uname -m\nRUN sleep 654\n' >ctx/Dockerfile
+cat >build.sh <<END
+#!/bin/sh
+exec "\$BUILDCTL" build --frontend dockerfile.v0 --local context=$PWD/ctx --local dockerfile=$PWD/ctx \\
+    --opt platform=linux/arm64 --oci-layout bb=$PWD/bb --opt context:bb=oci-layout://bb@$(index_digest bb) \\
+    --progress=plain
+END
+chmod 755 build.sh
+# masked COMMAND...: becomes the command, below a /proc that has another mount on it
+masked()
+{
+    exec unshare --mount sh -c 'mount --bind /proc/sys /proc/sys; exec "$@"' sh "$@"
+}
+step_runs() { pgrep -f 'sleep 654' >/dev/null; }
+step_gone() { ! step_runs; }
+for victim in guard init stop; do
+    (masked "$HOLD" group "$PWD/build.sh") >out 2>&1 &
+    client=$!
+    wait_for 30 step_runs || fail "the step did not start: $(cat out)"
+    expect "process sandbox" "$(json out .process_sandbox)" false
+    grep -q aarch64 out || fail "the first RUN did not run as arm64"
+    guard=$(json out .pid)
+    expect "name of the process" "$(cat "/proc/$guard/comm")" weft-guard
+    read -r init _ <"/proc/$guard/task/$guard/children" || true
+    case $victim in
+    guard) kill -KILL "$guard" ;;
+    init) kill -KILL "$init" ;;
+    stop) "$WEFT" worker stop --force group >/dev/null ;;
+    esac
+    wait "$client" && fail "the build of a killed worker ended well"
+    wait_for 15 gone "$init" || fail "the init lives after the end of $victim"
+    wait_for 15 gone "$guard" || fail "the guard lives after the end of $victim"
+    wait_for 5 step_gone || fail "the step lives after the end of $victim"
+    expect "processes left" "$(worker_processes "$WEFT_RUNTIME_DIR/")" ""
+done
+(masked "$HOLD" -s group true) >out || fail "the next start"
 
 note "no buildkitd"
 mkdir empty
@@ -82,7 +118,8 @@ note "a read-only state directory"
 mkdir ro
 unshare --mount sh -c 'mount -t tmpfs -o ro none ro; exec "$@"' sh \
     env WEFT_STATE_DIR="$PWD/ro/s" "$HOLD" group true >out 2>&1 && fail "it took a read-only state"
-grep -q 'Read-only file system' out && grep -q WEFT_STATE_DIR out || fail "$(cat out)"
+grep -q 'Read-only file system' out || fail "$(cat out)"
+grep -q WEFT_STATE_DIR out || fail "no hint: $(cat out)"
 
 note "the state of a newer weft, and of an older one"
 mkdir -p new/workers old/workers/group

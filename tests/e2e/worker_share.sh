@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Who asks for a worker at the same time gets the same one; other settings get one of their own while it
 # is in use, and take its place when it is not.
+# shellcheck source=tests/e2e/lib.sh
 . "$WEFT_SRC_DIR/tests/e2e/lib.sh"
 
 need jq

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A worker starts, runs foreign programs under its own handlers, is shared and ends, as root and as an
 # ordinary user, and nothing of it is to be seen outside.
+# shellcheck source=tests/e2e/lib.sh
 . "$WEFT_SRC_DIR/tests/e2e/lib.sh"
 
 need jq

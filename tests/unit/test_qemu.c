@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "binfmt/qemu.h"
+
+#include <elf.h>
+#include <sys/stat.h>
+
+#include "tests/helpers.h"
+
+static const struct weft_machine sparrow = {.qemu = "sparrow"};
+
+/* A program of this machine with one segment of this type, in dir. */
+static char *put_program(const char *dir, const char *name, uint32_t segment)
+{
+    char *path = weft_path_join(dir, name);
+    unsigned char image[sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr)] = {0};
+    unsigned char self[sizeof(Elf64_Ehdr)];
+    FILE *f = fopen("/proc/self/exe", "re");
+
+    /* class and byte order are those of this test */
+    assert_non_null(f);
+    assert_int_equal(fread(self, 1, sizeof(self), f), sizeof(self));
+    fclose(f);
+    memcpy(image, self, EI_NIDENT);
+    if (self[EI_CLASS] == ELFCLASS64) {
+        Elf64_Ehdr *eh = (Elf64_Ehdr *)(void *)image;
+        Elf64_Phdr *ph = (Elf64_Phdr *)(void *)(image + sizeof(*eh));
+
+        eh->e_type = ET_EXEC;
+        eh->e_phoff = sizeof(*eh);
+        eh->e_phentsize = sizeof(*ph);
+        eh->e_phnum = 1;
+        ph->p_type = segment;
+    } else {
+        Elf32_Ehdr *eh = (Elf32_Ehdr *)(void *)image;
+        Elf32_Phdr *ph = (Elf32_Phdr *)(void *)(image + sizeof(*eh));
+
+        eh->e_type = ET_EXEC;
+        eh->e_phoff = sizeof(*eh);
+        eh->e_phentsize = sizeof(*ph);
+        eh->e_phnum = 1;
+        ph->p_type = segment;
+    }
+    put_file(path, image, sizeof(image));
+    chmod(path, 0755);
+    return path;
+}
+
+static void test_static(void **state)
+{
+    char *fixed = put_program(*state, "fixed", PT_LOAD);
+    char *dynamic = put_program(*state, "dynamic", PT_INTERP);
+    char *text = weft_path_join(*state, "text");
+
+    put_file(text, "#!/bin/sh\n", 10);
+    assert_true(weft_qemu_is_static(fixed));
+    assert_false(weft_qemu_is_static(dynamic));
+    assert_false(weft_qemu_is_static(text));
+    assert_false(weft_qemu_is_static("/nonexistent"));
+    free(fixed);
+    free(dynamic);
+    free(text);
+}
+
+static void test_find(void **state)
+{
+    const char *dir = *state;
+    char *first = weft_path_join(dir, "first");
+    char *second = weft_path_join(dir, "second");
+    char *dirs = weft_fmt("relative:%s::%s:/nonexistent", first, second);
+    char *want, *found;
+
+    assert_int_equal(mkdir(first, 0755), 0);
+    assert_int_equal(mkdir(second, 0755), 0);
+    assert_null(weft_qemu_find(&sparrow, dirs));
+    free(put_program(first, "qemu-sparrow", PT_INTERP));
+    want = put_program(second, "qemu-sparrow", PT_LOAD);
+    found = weft_qemu_find(&sparrow, dirs);
+    assert_string_equal(found, want);
+    free(found);
+    free(want);
+    want = put_program(second, "qemu-sparrow-static", PT_LOAD);
+    found = weft_qemu_find(&sparrow, dirs);
+    assert_string_equal(found, want);
+    free(found);
+    /* not executable: not a program */
+    chmod(want, 0644);
+    found = weft_qemu_find(&sparrow, dirs);
+    assert_true(weft_ends_with(found, "second/qemu-sparrow"));
+    free(found);
+    free(want);
+    free(dirs);
+    free(first);
+    free(second);
+}
+
+static void test_dirs(void **state)
+{
+    char *dirs;
+
+    (void)state;
+    setenv("WEFT_QEMU_DIR", "/opt/qemu", 1);
+    dirs = weft_qemu_dirs();
+    assert_string_equal(dirs, "/opt/qemu");
+    free(dirs);
+    unsetenv("WEFT_QEMU_DIR");
+    setenv("PATH", "/a:/b", 1);
+    dirs = weft_qemu_dirs();
+    assert_string_equal(dirs, "/a:/b:/usr/bin");
+    free(dirs);
+}
+
+static void test_version(void **state)
+{
+    static const struct {
+        const char *answer;
+        const char *want;
+    } cases[] = {
+        {"qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright", "7.2.22"},
+        {"qemu-arm version 10.0.2\n", "10.0.2"},
+        {"qemu-arm\nthe version 1", NULL},
+        {"qemu version x", NULL},
+        {"", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *version = weft_qemu_parse_version(cases[i].answer);
+
+        assert_true(weft_str_eq(version, cases[i].want));
+        free(version);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        temp_test(test_static),
+        temp_test(test_find),
+        cmocka_unit_test(test_dirs),
+        cmocka_unit_test(test_version),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "binfmt/sandbox.h"
+#include "engine/buildkit.h"
+#include "engine/worker.h"
+#include "engine/worker_config.h"
+#include "engine/worker_end.h"
+#include "engine/worker_files.h"
+#include "tests/helpers.h"
+
+static void put_program(const char *dir, const char *name)
+{
+    char *path = weft_path_join(dir, name);
+
+    put_file(path, "#!/bin/sh\n", 10);
+    chmod(path, 0755);
+    free(path);
+}
+
+/* A machine with BuildKit, a runtime and no QEMU, in dir. */
+static void make_machine(const char *dir)
+{
+    static const char *const programs[] = {"buildkitd", "buildctl", "weft-init", "runc"};
+    static const char *const unset[] = {
+        "WEFT_BUILDKITD", "WEFT_BUILDCTL", "HTTP_PROXY",    "HTTPS_PROXY",
+        "NO_PROXY",       "ALL_PROXY",     "http_proxy",    "https_proxy",
+        "no_proxy",       "all_proxy",     "SSL_CERT_FILE",
+    };
+    char *runtime = weft_path_join(dir, "runc");
+    char *state = weft_path_join(dir, "state");
+    char *run = weft_path_join(dir, "run");
+
+    for (size_t i = 0; i < COUNT(programs); i++) {
+        put_program(dir, programs[i]);
+    }
+    for (size_t i = 0; i < COUNT(unset); i++) {
+        unsetenv(unset[i]);
+    }
+    setenv("WEFT_LIBEXEC", dir, 1);
+    setenv("WEFT_QEMU_DIR", dir, 1);
+    setenv("WEFT_RUNTIME", runtime, 1);
+    setenv("WEFT_STATE_DIR", state, 1);
+    setenv("WEFT_RUNTIME_DIR", run, 1);
+    free(runtime);
+    free(state);
+    free(run);
+}
+
+static char *identity(const struct weft_worker_options *options)
+{
+    struct weft_err *err = NULL;
+    struct weft_worker_config *cfg = weft_worker_config_create(options, &err);
+    char *id;
+
+    if (!cfg) {
+        fail_msg("%s", err->msg);
+        return NULL;
+    }
+    id = weft_xstrdup(cfg->identity);
+    weft_worker_config_destroy(cfg);
+    return id;
+}
+
+static void assert_identity(const char *base, const struct weft_worker_options *options, bool same)
+{
+    char *now = identity(options);
+
+    assert_int_equal(strcmp(base, now) == 0, same);
+    free(now);
+}
+
+static void test_identity(void **state)
+{
+    struct weft_worker_options short_idle = {.idle_ms = 5};
+    struct weft_worker_options existing = {.scope = WEFT_SCOPE_EXISTING, .idle_ms = 5};
+    char *buildkitd = weft_path_join(*state, "buildkitd");
+    char *base;
+
+    make_machine(*state);
+    base = identity(NULL);
+    assert_identity(base, NULL, true);
+    assert_identity(base, &short_idle, true); /* how long it stays is no setting of a worker */
+    assert_identity(base, &existing, false);
+
+    setenv("http_proxy", "http://proxy:3128", 1);
+    assert_identity(base, NULL, false);
+    unsetenv("http_proxy");
+    assert_identity(base, NULL, true);
+
+    /* another file in the same place */
+    put_file(buildkitd, "#!/bin/sh\n\n", 11);
+    assert_identity(base, NULL, false);
+    free(base);
+    free(buildkitd);
+}
+
+static void test_missing_programs(void **state)
+{
+    struct weft_err *err = NULL;
+    char *init = weft_path_join(*state, "weft-init");
+
+    make_machine(*state);
+    unlink(init);
+    setenv("PATH", "/nonexistent", 1);
+    assert_null(weft_worker_config_create(NULL, &err));
+    assert_non_null(err->hint);
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "weft-init is missing");
+    put_program(*state, "weft-init");
+    setenv("WEFT_BUILDKITD", "/nonexistent/buildkitd", 1);
+    assert_null(weft_worker_config_create(NULL, &err));
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "WEFT_BUILDKITD=/nonexistent/buildkitd");
+    unsetenv("WEFT_BUILDKITD");
+    setenv("WEFT_RUNTIME", "no-such-runtime", 1);
+    assert_null(weft_worker_config_create(NULL, &err));
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "WEFT_RUNTIME=no-such-runtime");
+    free(init);
+}
+
+static void test_runs(void **state)
+{
+    size_t n;
+    const struct weft_machine *const *all = weft_catalogue_machines(&n);
+    struct weft_worker_config *cfg;
+    struct weft_err *err = NULL;
+    int native = 0, not = 0;
+
+    make_machine(*state);
+    cfg = weft_worker_config_create(NULL, &err);
+    assert_non_null(cfg);
+    for (size_t i = 0; i < n; i++) {
+        struct weft_runs r;
+
+        assert_ok(weft_worker_runs(cfg, NULL, all[i], &r, &err), &err);
+        native += r.how == WEFT_RUNS_NATIVE;
+        not += r.how == WEFT_RUNS_NOT && strstr(r.mend, "apt-get install qemu-user-static") != NULL;
+        weft_runs_finish(&r);
+    }
+    assert_true(native >= 1);
+    assert_int_equal(native + not, n);
+    weft_worker_config_destroy(cfg);
+}
+
+static void test_help_has_keep(void **state)
+{
+    (void)state;
+    assert_true(
+        weft_buildkit_help_has_keep("   --keep                  do not delete the container\n"));
+    assert_true(weft_buildkit_help_has_keep("--keep"));
+    /* crun 1.8.1 */
+    assert_false(
+        weft_buildkit_help_has_keep("      --no-new-keyring       keep the same session key\n"));
+    assert_false(weft_buildkit_help_has_keep("  --keep-fds=N\n  --no--keep\n  --keeper\n"));
+    assert_false(weft_buildkit_help_has_keep(""));
+}
+
+static void test_share(void **state)
+{
+    const uint64_t gb = 1000000000;
+    char *config = weft_buildkit_config(50 * gb);
+
+    (void)state;
+    assert_int_equal(weft_buildkit_share_bytes(1000 * gb, 1), 100 * gb);
+    assert_int_equal(weft_buildkit_share_bytes(1000 * gb, 4), 25 * gb);
+    assert_int_equal(weft_buildkit_share_bytes(10 * gb, 2), 4 * gb);
+    assert_non_null(strstr(config, "maxUsedSpace = \"50000000000\""));
+    free(config);
+}
+
+static void test_files(void **state)
+{
+    struct weft_worker_files f = {0};
+    struct weft_err *err = NULL;
+    char long_dir[100];
+
+    (void)state;
+    weft_worker_files_init(&f, "/run/weft", "/var/lib/weft", "linux_arm_v7");
+    assert_string_equal(f.socket, "/run/weft/workers/linux_arm_v7/buildkitd.sock");
+    assert_string_equal(f.log, "/var/lib/weft/workers/linux_arm_v7/buildkitd.log");
+    assert_ok(weft_worker_files_check(&f, &err), &err);
+    weft_worker_files_finish(&f);
+    memset(long_dir, 'd', sizeof(long_dir) - 1);
+    long_dir[0] = '/';
+    long_dir[sizeof(long_dir) - 1] = '\0';
+    weft_worker_files_init(&f, long_dir, "/var/lib/weft", "group");
+    assert_int_equal(weft_worker_files_check(&f, &err), -1);
+    assert_non_null(strstr(err->hint, "WEFT_RUNTIME_DIR"));
+    assert_err(&err, WEFT_E_USAGE, 0, "107");
+    weft_worker_files_finish(&f);
+}
+
+static void test_info(void **state)
+{
+    static const char *const foreign[] = {
+        "", "{}", "[1]", "{\"schema\":1}",
+        "{\"schema\":9,\"identity\":\"i\",\"scope\":\"namespace\"}"};
+    struct weft_worker_files f = {0};
+    struct weft_worker_info info = {.pid = getpid(),
+                                    .ready = true,
+                                    .scope = WEFT_SCOPE_EXISTING,
+                                    .started_s = 1234567890,
+                                    .identity = weft_xstrdup("abc"),
+                                    .buildkitd = weft_xstrdup("/bin/b")};
+    struct weft_worker_info back = {0};
+    struct weft_err *err = NULL;
+
+    weft_worker_files_init(&f, *state, *state, "group");
+    assert_ok(weft_mkdirs(f.runtime_dir, 0700, &err), &err);
+    assert_int_equal(weft_worker_info_read(&f, &back), 0);
+    assert_true(weft_process_start(getpid(), &info.pid_start));
+    assert_ok(weft_worker_info_write(&f, &info, &err), &err);
+    assert_int_equal(weft_worker_info_read(&f, &back), 1);
+    assert_int_equal(back.pid, getpid());
+    assert_int_equal(back.started_s, 1234567890);
+    assert_int_equal(back.scope, WEFT_SCOPE_EXISTING);
+    assert_true(back.ready);
+    assert_false(back.process_sandbox);
+    assert_string_equal(back.identity, "abc");
+    assert_string_equal(back.buildkitd, "/bin/b");
+    assert_null(back.runtime);
+    assert_true(weft_worker_info_lives(&back));
+    back.pid_start++; /* the number went to another process */
+    assert_false(weft_worker_info_lives(&back));
+    weft_worker_info_finish(&back);
+    weft_worker_info_finish(&info);
+    for (size_t i = 0; i < COUNT(foreign); i++) {
+        put_file(f.info, foreign[i], strlen(foreign[i]));
+        assert_int_equal(weft_worker_info_read(&f, &back), 0);
+    }
+    weft_worker_files_finish(&f);
+}
+
+static void test_tail(void **state)
+{
+    static const struct {
+        const char *text;
+        int lines;
+        const char *want;
+    } cases[] = {
+        {"a\nb\nc\n", 2, "b\nc\n"}, {"a\nb\nc", 2, "b\nc"}, {"a\n", 5, "a\n"}, {"", 3, ""},
+        {"\n\n", 1, "\n"},
+    };
+    char *path = weft_path_join(*state, "log");
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *tail;
+
+        put_file(path, cases[i].text, strlen(cases[i].text));
+        tail = weft_file_tail(path, cases[i].lines);
+        assert_string_equal(tail, cases[i].want);
+        free(tail);
+    }
+    free(path);
+    path = weft_file_tail("/nonexistent", 3);
+    assert_string_equal(path, "");
+    free(path);
+}
+
+/* A socket that takes connections and says nothing is no server; one that sends SETTINGS is. */
+static void test_ping(void **state)
+{
+    static const unsigned char settings[9] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    char *path = weft_path_join(*state, "s");
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pid_t pid;
+
+    assert_false(weft_buildkit_ping(path, 20));
+    memcpy(addr.sun_path, path, strlen(path) + 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_false(weft_buildkit_ping(path, 50));
+    pid = fork();
+    if (pid == 0) {
+        signal(SIGPIPE, SIG_IGN); /* the first in the queue has gone */
+        for (;;) {
+            int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+            if (write(client, settings, 4) != 4 || write(client, settings + 4, 5) != 5) {
+                close(client);
+            }
+        }
+    }
+    assert_true(weft_buildkit_ping(path, 5000));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    close(fd);
+    free(path);
+}
+
+static void test_end(void **state)
+{
+    struct weft_err *err = NULL;
+    struct weft_process p, other;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        for (;;) {
+            pause();
+        }
+    }
+    p.pid = pid;
+    assert_true(weft_process_start(pid, &p.start));
+    other = p;
+    other.start++;
+    assert_ok(weft_process_end(other, true, &err), &err);
+    assert_int_equal(kill(pid, 0), 0);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0); /* another process: it was left alone */
+    assert_ok(weft_process_end(p, true, &err), &err);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), pid);
+    assert_ok(weft_process_end(p, true, &err), &err);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        temp_test(test_identity),     temp_test(test_missing_programs),
+        temp_test(test_runs),         cmocka_unit_test(test_help_has_keep),
+        cmocka_unit_test(test_share), cmocka_unit_test(test_files),
+        temp_test(test_info),         temp_test(test_tail),
+        temp_test(test_ping),         cmocka_unit_test(test_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
