@@ -59,8 +59,8 @@ const char *weft_stage_temp_dir(const struct weft_stage *s);
 /**
  * Take an image into the stage: everything that its root refers to, each blob's size and SHA-256
  * checked with one read and placed without a copy where the file system allows it. A blob that
- * another call has brought is not read again. `blobs_dir`: a ".../blobs/sha256" directory whose files
- * are named by their hex digest: BuildKit's content store, or that of a layout which buildctl
+ * another call has brought is not read again. `blobs_dir`: a ".../blobs/sha256" directory whose
+ * files are named by their hex digest: BuildKit's content store, or that of a layout which buildctl
  * wrote. `root`: digest of a manifest or an index. `platform` (may be NULL): what was asked for; it
  * is written into the descriptor of a plain manifest, as BuildKit does. Without it the config is
  * asked. `cancel` (may be NULL): stops early once it is true. Errors: WEFT_E_DIGEST (a blob is

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * merge_layouts DEST NAME LAYOUT...: merge the images that OCI layouts hold into the layout DEST
- * under NAME, with the code and the threads of `weft build`, but without a build. For tests and for
- * the merge's benchmark. Prints one JSON line: the digest, the number of blobs, how many were
- * copied, the milliseconds that taking and committing needed.
+ * merge_layouts DEST NAME LAYOUT...: merge the images that OCI layouts hold into the layout DEST (a
+ * tar where it ends with ".tar") under NAME, with the code and the threads of `weft build`, but
+ * without a build. For tests and for the merge's benchmark. Prints one JSON line: the digest, the
+ * number of blobs, how many were copied, the milliseconds that taking and committing needed.
  */
 #include "config.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -20,6 +21,7 @@
 #include "base/str.h"
 #include "engine/layout.h"
 #include "engine/merge.h"
+#include "engine/outfile.h"
 #include "engine/stage.h"
 
 struct job {
@@ -80,6 +82,31 @@ static int take_all(struct job *jobs, struct weft_image *images, int n, struct w
     return r;
 }
 
+static bool is_tar(const char *dest)
+{
+    return weft_ends_with(dest, ".tar");
+}
+
+static int check_dest(const char *dest, struct weft_err **err)
+{
+    return is_tar(dest) ? weft_outfile_check(dest, err) : weft_layout_check_dest(dest, err);
+}
+
+static int write_tar(struct weft_stage *stage, const char *dest, const struct weft_descriptor *root,
+                     const struct weft_layout_naming *naming, struct weft_err **err)
+{
+    struct weft_outfile *out = weft_outfile_open(dest, err);
+
+    if (!out) {
+        return -1;
+    }
+    if (weft_layout_write_tar(stage, out->fd, dest, root, naming, NULL, err) < 0) {
+        weft_outfile_discard(out);
+        return -1;
+    }
+    return weft_outfile_commit(&out, err);
+}
+
 static int merge(const char *dest, const char *name, char **layouts, int n, struct weft_err **err)
 {
     weft_auto_free struct job *jobs = weft_xcalloc((size_t)n, sizeof(*jobs));
@@ -95,7 +122,7 @@ static int merge(const char *dest, const char *name, char **layouts, int n, stru
     int r = -1;
 
     weft_strv_add(&names, name);
-    if (weft_layout_check_dest(dest, err) == 0 && (stage = weft_stage_create(dest, err))) {
+    if (check_dest(dest, err) == 0 && (stage = weft_stage_create(dest, err))) {
         for (int i = 0; i < n; i++) {
             jobs[i] = (struct job){.stage = stage, .layout = layouts[i]};
         }
@@ -107,7 +134,8 @@ static int merge(const char *dest, const char *name, char **layouts, int n, stru
         r = weft_merge(stage, images, (size_t)n, &root, err);
     }
     if (r == 0) {
-        r = weft_layout_commit(stage, dest, &root, &naming, NULL, err);
+        r = is_tar(dest) ? write_tar(stage, dest, &root, &naming, err)
+                         : weft_layout_commit(stage, dest, &root, &naming, NULL, err);
     }
     if (r == 0) {
         printf("{\"digest\":\"%s\",\"blobs\":%zu,\"copied\":%zu,\"take_ms\":%.1f,\"commit_ms\":%."

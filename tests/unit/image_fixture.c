@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -192,6 +193,22 @@ void fixture_attested(const struct fixture *f, const char *arch, const char *lay
     weft_json_set_str(index, "mediaType", WEFT_MEDIA_OCI_INDEX);
     weft_json_set(index, "manifests", list);
     fixture_document(f, index, digest);
+}
+
+int fixture_shell(const struct fixture *f, const char *script)
+{
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (chdir(f->dir) == 0) {
+            execl("/bin/sh", "sh", "-e", "-c", script, (char *)NULL);
+        }
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /* ---- snapshots ---- */

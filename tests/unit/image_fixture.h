@@ -53,6 +53,10 @@ void fixture_attested(const struct fixture *f, const char *arch, const char *lay
 void fixture_document(const struct fixture *f, struct weft_json *doc,
                       char digest[WEFT_DIGEST_SIZE]);
 
+/** Run a script of /bin/sh, with "set -e", in the directory. Returns its exit code, -1 when it was
+ * killed. */
+int fixture_shell(const struct fixture *f, const char *script);
+
 /** Everything below a directory, one line each (path, type, mode, size, digest or link target),
  * sorted. "" where there is no such directory. Freed by the caller. */
 char *fixture_snapshot(const char *dir);

@@ -257,14 +257,6 @@ static void test_bad_dest(void **state)
 
 /* ---- type=tar ---- */
 
-/* Run a shell script in the fixture's directory. */
-static int shell(const struct fixture *f, const char *script)
-{
-    weft_auto_free char *command = weft_fmt("cd '%s' && set -e && { %s\n}", f->dir, script);
-
-    return system(command);
-}
-
 static void join(const struct fixture *f, const char *const names[2], const char *dest)
 {
     weft_auto_free char *a = fixture_path(f, names[0]);
@@ -290,7 +282,7 @@ static void test_tar_join(void **state)
     /* long names, names beyond ASCII and beyond UTF-8, hard and symbolic links, holes, attributes,
      * big owners */
     assert_int_equal(
-        shell(
+        fixture_shell(
             f,
             "mkdir -p a/dir b\n"
             "echo one >a/dir/file; ln a/dir/file a/dir/hard; ln -s /dir/file a/soft\n"
@@ -306,22 +298,23 @@ static void test_tar_join(void **state)
     join(f, names, "one.tar");
     join(f, names, "two.tar");
     assert_int_equal(
-        shell(f, "cmp one.tar two.tar\n"
-                 "tar='tar --warning=no-unknown-keyword --numeric-owner --full-time'\n"
-                 "$tar -tvf one.tar >list; head -n 1 list | grep -q ' linux_amd64/$'\n"
-                 "grep -q '^-rws--x--x 3000000/4000000 .* linux_amd64/dir/file$' list ||\n"
-                 "    grep -q '^hrws--x--x 3000000/4000000 .* linux_amd64/dir/file link to "
-                 "linux_amd64/dir/hard$' list\n"
-                 "grep -q '2020-09-13 .* linux_amd64/soft -> /dir/file$' list\n"
-                 "grep -q ' linux_arm64/file$' list\n"
-                 "mkdir out; tar --no-same-owner --warning=no-unknown-keyword -xf one.tar -C out\n"
-                 "for d in a b; do\n"
-                 "    case $d in a) p=linux_amd64 ;; b) p=linux_arm64 ;; esac\n"
-                 "    diff -r --no-dereference -x fifo $d out/$p\n"
-                 "done\n"
-                 "test -p out/linux_amd64/fifo\n"
-                 "test out/linux_amd64/dir/file -ef out/linux_amd64/dir/hard\n"
-                 "test $(stat -c %s one.tar) -lt 1000000"),
+        fixture_shell(
+            f, "cmp one.tar two.tar\n"
+               "tar='tar --warning=no-unknown-keyword --numeric-owner --full-time'\n"
+               "$tar -tvf one.tar >list; head -n 1 list | grep -q ' linux_amd64/$'\n"
+               "grep -q '^-rws--x--x 3000000/4000000 .* linux_amd64/dir/file$' list ||\n"
+               "    grep -q '^hrws--x--x 3000000/4000000 .* linux_amd64/dir/file link to "
+               "linux_amd64/dir/hard$' list\n"
+               "grep -q '2020-09-13 .* linux_amd64/soft -> /dir/file$' list\n"
+               "grep -q ' linux_arm64/file$' list\n"
+               "mkdir out; tar --no-same-owner --warning=no-unknown-keyword -xf one.tar -C out\n"
+               "for d in a b; do\n"
+               "    case $d in a) p=linux_amd64 ;; b) p=linux_arm64 ;; esac\n"
+               "    diff -r --no-dereference -x fifo $d out/$p\n"
+               "done\n"
+               "test -p out/linux_amd64/fifo\n"
+               "test out/linux_amd64/dir/file -ef out/linux_amd64/dir/hard\n"
+               "test $(stat -c %s one.tar) -lt 1000000"),
         0);
 }
 
@@ -364,8 +357,9 @@ static void test_tar_xattr(void **state)
     assert_int_equal(weft_write_file(path, tar.data, tar.len, 0644, NULL), 0);
     join(f, names, "one.tar");
     assert_int_equal(
-        shell(f, "test $(grep -a -o '32 SCHILY.xattr.user.weft=value' one.tar | wc -l) = 2\n"
-                 "! grep -a -q LIBARCHIVE one.tar"),
+        fixture_shell(f,
+                      "test $(grep -a -o '32 SCHILY.xattr.user.weft=value' one.tar | wc -l) = 2\n"
+                      "! grep -a -q LIBARCHIVE one.tar"),
         0);
 }
 
@@ -392,7 +386,7 @@ static void test_tar_damaged(void **state)
         struct weft_outfile *out = weft_outfile_open(path, NULL);
         weft_auto_err err = NULL;
 
-        assert_int_equal(shell(f, cases[i].script), 0);
+        assert_int_equal(fixture_shell(f, cases[i].script), 0);
         assert_int_equal(weft_local_write_tar(&part, 1, out, 0, NULL, &err), -1);
         assert_int_equal(err->code, cases[i].code);
         weft_outfile_discard(out);
