@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,24 @@
 #include "base/str.h"
 #include "engine/worker.h"
 
+static atomic_bool interrupted;
+
+static void interrupt(int sig)
+{
+    (void)sig;
+    atomic_store(&interrupted, true);
+}
+
 static int fail(struct weft_err *err)
 {
+    int code = weft_err_exit_code(err);
+
     fprintf(stderr, "worker-hold: %s\n", err->msg);
     if (err->hint) {
         fprintf(stderr, "hint: %s\n", err->hint);
     }
-    return weft_err_exit_code(err);
+    weft_err_free(err);
+    return code;
 }
 
 static double now_s(void)
@@ -135,12 +147,13 @@ int main(int argc, char **argv)
                 "usage: worker-hold [-i IDLE_MS] [-e] [-s] [-d] [-n TIMES] SLOT [COMMAND]\n");
         return 2;
     }
+    signal(SIGINT, interrupt);
     start = now_s();
     for (long i = 0; i < times; i++) {
         weft_worker_release(w);
         w = NULL;
         cfg = weft_worker_config_create(&options, &err);
-        if (!cfg || weft_worker_acquire(cfg, argv[optind], NULL, &w, &err) < 0) {
+        if (!cfg || weft_worker_acquire(cfg, argv[optind], &interrupted, &w, &err) < 0) {
             weft_worker_config_destroy(cfg);
             return fail(err);
         }

@@ -81,6 +81,27 @@ for who in $(whos); do
     done
     as "$who" "$WEFT" worker stop --all >/dev/null
 
+    note "SIGINT while a worker starts, at 12 moments"
+    for ms in 1 3 5 8 12 20 30 50 80 120 160 250; do
+        rc=0
+        (exec_as "$who" "$HOLD" -i 60000 group true) >out 2>&1 &
+        client=$!
+        sleep "$(printf '0.%03d' "$ms")"
+        kill -INT "$client" 2>/dev/null || true
+        wait "$client" || rc=$?
+        case $rc in
+        # before it could take the signal; after it had the worker
+        0 | 130) ;;
+        *) fail "exit code $rc after SIGINT at $ms ms: $(cat out)" ;;
+        esac
+        if grep -q interrupted out; then
+            expect "processes left after SIGINT at $ms ms" "$(worker_processes "$dir/r/")" ""
+            cut_short=$ms
+        fi
+        as "$who" "$WEFT" worker stop --all >/dev/null
+    done
+    [[ -n ${cut_short-} ]] || fail "no start was cut short"
+
     note "kill -9 of weft-init's launcher"
     for _ in 1 2 3; do
         (exec_as "$who" "$HOLD" group true) >out 2>&1 &
