@@ -11,6 +11,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+enum {
+    QUOTE_BYTES = 160
+};
+
 /* Where `word` stands in the error or the output, in any case; NULL: nowhere. */
 static const char *find(const struct weft_failure_facts *f, const char *word)
 {
@@ -34,9 +38,10 @@ static char *line_of(const struct weft_failure_facts *f, const char *s)
     return weft_xstrndup(start, (size_t)(end - start));
 }
 
-static const char *qemu_of(const struct weft_failure_facts *f)
+/* "linux/arm64 is emulated (QEMU 7.2.22)". Caller frees. */
+static char *emulation_of(const struct weft_failure_facts *f)
 {
-    return f->note && *f->note ? f->note : "emulated";
+    return weft_fmt("%s is %s", f->platform, f->note && *f->note ? f->note : "emulated");
 }
 
 static const char advice_other_ways[] =
@@ -56,6 +61,7 @@ static bool guest_signal(const struct weft_failure_facts *f, struct weft_diagnos
 {
     static const char sign[] = "uncaught target signal ";
     const char *s = find(f, sign);
+    weft_auto_free char *emulation = emulation_of(f);
     long signal = s ? strtol(s + strlen(sign), NULL, 10) : 0;
 
     if (!s) {
@@ -63,21 +69,21 @@ static bool guest_signal(const struct weft_failure_facts *f, struct weft_diagnos
     }
     if (signal == 4) {
         set(d, WEFT_CAUSE_ILLEGAL,
-            weft_fmt("a program used an instruction that the emulated CPU does not have (%s)",
-                     qemu_of(f)),
+            weft_fmt("a program used an instruction that the emulated CPU does not have; %s",
+                     emulation),
             weft_fmt("build for the baseline of %s: no -march=native, no probing of this "
                      "machine's CPU\n%s",
                      f->platform, advice_other_ways));
     } else if (signal == 6) {
         set(d, WEFT_CAUSE_GUEST_SIGNAL,
-            weft_fmt("an emulated program aborted itself (signal 6, %s)", qemu_of(f)),
+            weft_fmt("a program aborted itself (signal 6) under QEMU; %s", emulation),
             weft_fmt("look at the program's own message above: an abort is rarely QEMU's\n%s",
                      advice_other_ways));
     } else {
         set(d, WEFT_CAUSE_GUEST_SIGNAL,
-            weft_fmt("a program crashed under QEMU (signal %ld, %s): a defect of QEMU or of the "
-                     "program",
-                     signal, qemu_of(f)),
+            weft_fmt(
+                "a program crashed with signal %ld under QEMU, by a defect of QEMU or its own; %s",
+                signal, emulation),
             weft_xstrdup(advice_other_ways));
     }
     return true;
@@ -112,7 +118,8 @@ static bool qemu_internal(const struct weft_failure_facts *f, struct weft_diagno
         "Unable to find a guest_base", "unsupported ioctl",
     };
     const char *s = NULL;
-    weft_auto_free char *line = NULL;
+    weft_auto_free char *line = NULL, *emulation = NULL;
+    size_t cut;
 
     for (size_t i = 0; !s && i < sizeof(signs) / sizeof(signs[0]); i++) {
         s = find(f, signs[i]);
@@ -124,8 +131,11 @@ static bool qemu_internal(const struct weft_failure_facts *f, struct weft_diagno
     if (!line || !strcasestr(line, "qemu")) {
         return false;
     }
+    emulation = emulation_of(f);
+    for (cut = strlen(line); cut > QUOTE_BYTES || (line[cut] & 0xc0) == 0x80; cut--) {
+    }
     set(d, WEFT_CAUSE_QEMU_INTERNAL,
-        weft_fmt("QEMU itself gave up (%s): \"%.160s\"", qemu_of(f), line),
+        weft_fmt("QEMU itself gave up: \"%.*s\"; %s", (int)cut, line, emulation),
         weft_xstrdup(advice_other_ways));
     return true;
 }

@@ -714,21 +714,22 @@ static void draw(struct weft_progress *p, const char *above, bool final)
     }
     weft_buf_puts(&b, frame_begin);
     go_up(s, columns, &b);
-    if (whole) {
-        weft_buf_puts(&b, "\033[J");
-    }
     if (above) {
+        /* it may be wider than the terminal, so that there is no erasing behind each line of it */
+        for (size_t i = 0; i < s->drawn.n; i++) {
+            weft_buf_puts(&b, "\033[K\n");
+        }
+        go_up(s, s->drawn_columns, &b);
         weft_buf_printf(&b, "\033[?7h%s\n\033[?7l", above);
     }
     for (size_t i = 0; i < next.n; i++) {
         if (whole || i >= s->drawn.n || strcmp(next.rows[i].text, s->drawn.rows[i].text) != 0) {
-            weft_buf_puts(&b, next.rows[i].text);
-            weft_buf_puts(&b, whole ? "" : "\033[K");
+            weft_buf_printf(&b, "%s\033[K", next.rows[i].text);
         }
         weft_buf_puts(&b, "\n");
     }
-    if (!whole && next.n < s->drawn.n) {
-        weft_buf_puts(&b, "\033[J");
+    if (whole || next.n < s->drawn.n) {
+        weft_buf_puts(&b, "\033[J"); /* never at the top left: tmux would keep the old frame */
     }
     weft_buf_puts(&b, frame_end);
     write_frame(p, &b);

@@ -35,6 +35,7 @@ rename_wrap = $(AM_LDFLAGS) -Wl,--wrap=rename,--wrap=renameat2
 %C%_unit_test_local_output_LDFLAGS = $(rename_wrap)
 unit_tests += %D%/unit/test_existing %D%/unit/test_handler %D%/unit/test_idmap %D%/unit/test_qemu
 unit_tests += %D%/unit/test_worker
+unit_tests += %D%/unit/test_progress_model %D%/unit/test_progress %D%/unit/test_diagnose
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)
@@ -49,7 +50,7 @@ check_PROGRAMS += %D%/e2e/worker-hold %D%/e2e/deny-mount
 
 # End-to-end tests: real buildkitd, real QEMU. PATTERN=... runs some of them.
 .PHONY: check-e2e
-check-e2e: all %D%/e2e/worker-hold %D%/e2e/deny-mount
+check-e2e: all %D%/progress-replay %D%/e2e/worker-hold %D%/e2e/deny-mount
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
 EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/lint.sh %D%/long
@@ -77,3 +78,12 @@ check_PROGRAMS += %D%/oci/merge_layouts
 %C%_oci_merge_layouts_LDADD = $(weft_libs)
 TESTS += %D%/oci/check
 EXTRA_DIST += %D%/oci/check %D%/oci/validate
+
+# The progress display: what it is tested and looked at with.
+check_PROGRAMS += %D%/progress-replay
+%C%_progress_replay_SOURCES = %D%/progress-replay.c
+%C%_progress_replay_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_rawjson
+%C%_fuzz_fuzz_rawjson_SOURCES = %D%/fuzz/fuzz_rawjson.c $(fuzz_driver)
+%C%_fuzz_fuzz_rawjson_LDADD = $(weft_libs)
+EXTRA_DIST += %D%/vt.h %D%/data/progress
