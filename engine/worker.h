@@ -30,9 +30,8 @@ enum {
 
 /** What a caller can choose. */
 struct weft_worker_options {
-    enum weft_scope
-        scope;    /* NAMESPACE falls back to EXISTING by itself where the mount is denied */
-    long idle_ms; /* a worker ends after so long without a client; 0: as soon as it has none */
+    enum weft_scope scope; /* NAMESPACE falls back to EXISTING where the mount is denied */
+    long idle_ms;          /* it ends after so long without a client; 0: as soon as it has none */
 };
 
 /**
@@ -53,10 +52,9 @@ struct weft_worker_config *weft_worker_config_create(const struct weft_worker_op
                                                      struct weft_err **err);
 void weft_worker_config_destroy(struct weft_worker_config *cfg);
 
-/** Absolute paths of the programs found. Borrowed from cfg. */
+/** Absolute paths of buildctl, and of weft-session (NULL: not found). Borrowed from cfg. */
 const char *weft_worker_config_buildctl(const struct weft_worker_config *cfg);
-const char *weft_worker_config_session(
-    const struct weft_worker_config *cfg); /* weft-session; NULL: not found */
+const char *weft_worker_config_session(const struct weft_worker_config *cfg);
 
 /** Log (debug level) which buildkitd, buildctl, QEMU and runtime were found, and their versions.
  * Runs each of them. */
@@ -65,19 +63,16 @@ void weft_worker_config_log(const struct weft_worker_config *cfg);
 /** One attached worker. Fields are read-only for callers. */
 struct weft_worker {
     const struct weft_worker_config *cfg;
-    char *
-        slot; /* "linux_arm64", or "linux_arm64.1" where the first was in use with other settings */
-    char *address;       /* "unix:///run/weft/workers/SLOT/buildkitd.sock": for buildctl --addr */
-    char *socket_path;   /* the same without "unix://" */
-    char *state_dir;     /* STATE/workers/SLOT */
-    char *buildkit_root; /* STATE/workers/SLOT/buildkit */
-    char *content_dir; /* .../content/blobs/sha256 of the content store, or NULL where its place is
-                          not known */
-    char *note; /* what the user should know of it (slow state directory), one line; or NULL */
+    char *slot;            /* "linux_arm64"; "linux_arm64.1" where that was in use, set otherwise */
+    char *address;         /* "unix:///run/weft/workers/SLOT/buildkitd.sock": buildctl --addr */
+    char *socket_path;     /* the same without "unix://" */
+    char *state_dir;       /* STATE/workers/SLOT */
+    char *buildkit_root;   /* STATE/workers/SLOT/buildkit */
+    char *content_dir;     /* blobs/sha256 of the content store; NULL: its place is not known */
+    char *note;            /* one line that the user should see (slow state directory), or NULL */
     bool started_here;     /* false: it was up already */
     enum weft_scope scope; /* in force */
-    bool process_sandbox;  /* false: /proc could not be mounted, RUN steps share the worker's PID
-                              namespace */
+    bool process_sandbox;  /* false: /proc is masked; RUN steps see the worker's processes */
     pid_t pid;             /* of its init, as seen from here */
     uint64_t pid_start;    /* field 22 of /proc/PID/stat: with pid, the identity of the process */
     int clients_fd;        /* holds the shared lock */
@@ -121,8 +116,7 @@ enum weft_runs_how {
 /** Start from {0}; end with weft_runs_finish. */
 struct weft_runs {
     enum weft_runs_how how;
-    char *interpreter; /* path of QEMU, or NULL (native; existing, but the host's table is out of
-                          sight) */
+    char *interpreter; /* path of QEMU; NULL: native, or the host's table is out of sight */
     char *handler;     /* existing: the entry's name */
     char *mend;        /* not: the command that mends it */
 };

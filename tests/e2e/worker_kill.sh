@@ -37,7 +37,7 @@ some_sleepers()
 
 some_init()
 {
-    [[ -n $(worker_processes group/spec.json) ]]
+    [[ -n $(worker_processes "$dir/r/workers/group/spec.json") ]]
 }
 
 for who in $(whos); do
@@ -107,7 +107,7 @@ for who in $(whos); do
         (exec_as "$who" "$HOLD" group true) >out 2>&1 &
         client=$!
         wait_for 2 some_init || true
-        for pid in $(worker_processes group/spec.json); do
+        for pid in $(worker_processes "$dir/r/workers/group/spec.json"); do
             kill -KILL "$pid" 2>/dev/null || true
         done
         wait "$client" || true
