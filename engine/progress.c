@@ -271,6 +271,9 @@ static void append_lines(struct weft_buf *b, const char *prefix, const char *tex
     for (size_t i = 0; i < lines.n; i++) {
         weft_auto_free char *safe = weft_log_clean(lines.v[i], strlen(lines.v[i]));
 
+        for (size_t len = strlen(safe); len && safe[len - 1] == ' '; len--) {
+            safe[len - 1] = '\0';
+        }
         weft_buf_printf(b, "%s%s\n", *safe ? prefix : "", safe);
     }
 }

@@ -358,7 +358,11 @@ static void solving_line(const struct canvas *c, struct line *l,
     bool failed = v && v->state == WEFT_VERTEX_FAILED;
     char duration[WEFT_DURATION_SIZE];
 
-    lane_head(c, l, failed ? RED : CYAN, failed ? "✘" : "▸", failed ? "x" : ">", lane->platform);
+    if (failed) {
+        lane_head(c, l, RED, "✘", "x", lane->platform);
+    } else {
+        lane_head(c, l, CYAN, "▸", ">", lane->platform);
+    }
     if (v) {
         lane_body(c, l, NULL, v->name, "", weft_duration(running_ms(c, v), duration));
     } else {

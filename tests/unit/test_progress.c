@@ -283,7 +283,8 @@ static void test_tty_lanes(void **state)
     rig_tick(r, 100);
     running = rig_screen(r);
     assert_non_null(strstr(running, "▸ linux/arm64  checking blobs  "
-                                    "━━━━━━━━━━──────────  50.0 MB / 100 MB\n"));
+                                    "━━━━━━━━━━"
+                                    "──────────  50.0 MB / 100 MB\n"));
     weft_progress_set_phase(r->p, 0, WEFT_PHASE_DONE, NULL);
     weft_progress_set_phase(r->p, 1, WEFT_PHASE_FAILED, "the worker ended");
     weft_progress_finish(r->p, false);
