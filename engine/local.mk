@@ -87,8 +87,12 @@ libweft_a_SOURCES += \
 	%D%/progress.c \
 	%D%/progress.h \
 	%D%/progress_display.h \
+	%D%/progress_line.c \
+	%D%/progress_line.h \
 	%D%/progress_model.c \
 	%D%/progress_model.h \
 	%D%/progress_plain.c \
 	%D%/progress_rawjson.c \
+	%D%/progress_text.c \
+	%D%/progress_text.h \
 	%D%/progress_tty.c

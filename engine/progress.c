@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "engine/diagnose.h"
 #include "engine/progress_display.h"
+#include "engine/progress_text.h"
 
 static const struct weft_progress_ops *const displays[] = {
     [WEFT_PROGRESS_AUTO] = &weft_progress_plain,      [WEFT_PROGRESS_TTY] = &weft_progress_tty,
@@ -269,7 +270,7 @@ static void append_lines(struct weft_buf *b, const char *prefix, const char *tex
 
     weft_split(text, '\n', &lines);
     for (size_t i = 0; i < lines.n; i++) {
-        weft_auto_free char *safe = weft_log_clean(lines.v[i], strlen(lines.v[i]));
+        weft_auto_free char *safe = weft_text_clean(lines.v[i], strlen(lines.v[i]));
 
         for (size_t len = strlen(safe); len && safe[len - 1] == ' '; len--) {
             safe[len - 1] = '\0';

@@ -3,19 +3,14 @@
 
 #include "engine/progress_model.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
-
-enum {
-    TAB_COLUMNS = 8
-};
+#include "engine/progress_text.h"
 
 void weft_lane_init(struct weft_lane *lane, const struct weft_lane_events *events, void *data)
 {
@@ -64,188 +59,6 @@ void weft_lane_finish(struct weft_lane *lane)
     free(lane->steps);
     free(lane->warnings);
     memset(lane, 0, sizeof(*lane));
-}
-
-/* A decimal number of at most 9 digits at *s, which moves behind it; -1 where there is none. */
-static long number_at(const char **s)
-{
-    long n = 0;
-    int digits = 0;
-
-    while (isdigit((unsigned char)**s) && digits < 9) {
-        n = n * 10 + (*(*s)++ - '0');
-        digits++;
-    }
-    return digits && !isdigit((unsigned char)**s) ? n : -1;
-}
-
-/* RFC 3339 with a fraction, as Go writes times, to nanoseconds of Unix time; 0: absent or
- * malformed. */
-static int64_t parse_time(const char *s)
-{
-    struct tm tm = {0};
-    int64_t ns = 0, scale = 100000000, offset = 0;
-    const char *end = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-
-    if (!end || tm.tm_year < 70 || tm.tm_year > 300) {
-        return 0; /* Go's zero time is in year 1; an int64_t of nanoseconds ends in 2262 */
-    }
-    if (*end == '.') {
-        for (end++; isdigit((unsigned char)*end); end++) {
-            ns += (*end - '0') * scale;
-            scale /= 10;
-        }
-    }
-    if (*end == '+' || *end == '-') {
-        int sign = *end++ == '-' ? -1 : 1;
-        long hours = number_at(&end);
-        long minutes = *end == ':' ? (end++, number_at(&end)) : 0;
-
-        if (hours < 0 || hours > 24 || minutes < 0 || minutes > 59) {
-            return 0;
-        }
-        offset = sign * (hours * 3600 + minutes * 60);
-    } else if (*end != 'Z') {
-        return 0;
-    }
-    return (timegm(&tm) - offset) * 1000000000 + ns;
-}
-
-static int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decode as far as it is base64. The bytes may hold NUL. */
-static void decode_base64(const char *s, struct weft_buf *out)
-{
-    unsigned int bits = 0;
-    int n = 0;
-
-    for (; *s; s++) {
-        int value = base64_value(*s);
-        char byte;
-
-        if (value < 0) {
-            break;
-        }
-        bits = (bits << 6 | (unsigned int)value) & 0xffffff;
-        n += 6;
-        if (n >= 8) {
-            n -= 8;
-            byte = (char)(unsigned char)(bits >> n);
-            weft_buf_append(out, &byte, 1);
-        }
-    }
-}
-
-/* Do not end a cut text in the middle of a UTF-8 sequence: the length to cut at, at most `limit`.
- */
-static size_t cut_utf8(const char *s, size_t len, size_t limit)
-{
-    size_t cut = limit;
-
-    if (len <= limit) {
-        return len;
-    }
-    while (cut && limit - cut < 4 && ((unsigned char)s[cut] & 0xc0) == 0x80) {
-        cut--;
-    }
-    return cut;
-}
-
-/* Text of BuildKit, of one line, at most `limit` bytes of it, safe for a terminal. Caller frees. */
-static char *safe_text(const char *s, size_t limit)
-{
-    weft_auto_free char *cut = weft_xstrndup(s, cut_utf8(s, strlen(s), limit));
-
-    for (char *c = cut; *c; c++) {
-        if (*c == '\n' || *c == '\r') {
-            *c = ' ';
-        }
-    }
-    return weft_printable(cut);
-}
-
-/* The length of the escape sequence at s (s[0] is ESC), as far as it is there. */
-static size_t escape_length(const char *s, size_t len)
-{
-    size_t i = 2;
-
-    if (len < 2) {
-        return len;
-    }
-    if (s[1] == '[') { /* CSI: parameters, intermediates, one final byte */
-        while (i < len && (unsigned char)s[i] >= 0x20 && (unsigned char)s[i] <= 0x3f) {
-            i++;
-        }
-        return i < len ? i + 1 : len;
-    }
-    if (s[1] == ']' || s[1] == 'P' || s[1] == 'X' || s[1] == '^' || s[1] == '_') {
-        for (; i < len; i++) { /* a string: up to BEL or ESC \ */
-            if (s[i] == '\a') {
-                return i + 1;
-            }
-            if (s[i] == '\033') {
-                return i + 1 < len && s[i + 1] == '\\' ? i + 2 : i;
-            }
-        }
-        return len;
-    }
-    while (i - 1 < len && (unsigned char)s[i - 1] >= 0x20 && (unsigned char)s[i - 1] <= 0x2f) {
-        i++; /* ESC ( B: a character set */
-    }
-    return i < len ? i : len;
-}
-
-static void backspace(struct weft_buf *b)
-{
-    while (b->len && ((unsigned char)b->data[b->len - 1] & 0xc0) == 0x80) {
-        b->len--;
-    }
-    if (b->len) {
-        b->len--;
-    }
-}
-
-char *weft_log_clean(const char *data, size_t len)
-{
-    weft_auto_buf text = {0};
-    size_t column = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        char c = data[i];
-
-        if (c == '\033') {
-            i += escape_length(data + i, len - i) - 1;
-        } else if (c == '\b') {
-            backspace(&text);
-            column -= column ? 1 : 0;
-        } else if (c == '\t') {
-            do {
-                weft_buf_puts(&text, " ");
-            } while (++column % TAB_COLUMNS);
-        } else if (c == '\0') {
-            weft_buf_puts(&text, "\\x00");
-            column += 4;
-        } else if (c != '\a') {
-            weft_buf_append(&text, &c, 1);
-            column += ((unsigned char)c & 0xc0) != 0x80;
-        }
-    }
-    if (text.data) {
-        text.data[text.len] = '\0'; /* backspace() shortened it */
-    }
-    return weft_printable(text.data ? text.data : "");
 }
 
 static struct weft_vertex *find_vertex(const struct weft_lane *lane, const char *digest)
@@ -297,11 +110,11 @@ static char *parse_name(struct weft_lane *lane, const char *name, size_t *step)
     for (number = end; number > name + 1 && number[-1] != ' '; number--) {
     }
     s = number;
-    n = number_at(&s);
+    n = weft_text_number(&s);
     if (n < 1 || *s++ != '/') {
         return weft_xstrdup(name);
     }
-    total = number_at(&s);
+    total = weft_text_number(&s);
     if (total < n || s != end) {
         return weft_xstrdup(name);
     }
@@ -338,7 +151,7 @@ static struct weft_vertex *add_vertex(struct weft_lane *lane, const char *digest
     }
     v = weft_xcalloc(1, sizeof(*v));
     v->digest = weft_xstrdup(digest);
-    safe = safe_text(name ? name : "", WEFT_LANE_NAME_BYTES);
+    safe = weft_text_line(name ? name : "", WEFT_LANE_NAME_BYTES);
     v->name = parse_name(lane, safe, &v->step);
     lane->vertexes =
         weft_xrealloc(lane->vertexes, lane->n_vertexes + 1, sizeof(struct weft_vertex *));
@@ -356,13 +169,13 @@ static void keep_line(struct weft_vertex *v, const char *line)
         v->n_tail++;
     }
     free(v->tail[at]);
-    v->tail[at] = weft_xstrndup(line, cut_utf8(line, strlen(line), WEFT_LANE_TAIL_LINE_BYTES));
+    v->tail[at] = weft_xstrndup(line, weft_text_cut(line, strlen(line), WEFT_LANE_TAIL_LINE_BYTES));
 }
 
 static void end_line(struct weft_lane *lane, struct weft_vertex *v)
 {
     weft_auto_free char *line =
-        weft_log_clean(v->partial.data ? v->partial.data : "", v->partial.len);
+        weft_text_clean(v->partial.data ? v->partial.data : "", v->partial.len);
     int64_t since_ms = 0;
 
     if (v->log_ns > v->started_ns && v->started_ns) {
@@ -414,8 +227,8 @@ static void feed_log(struct weft_lane *lane, const struct weft_json *j)
     if (!v || !data) {
         return;
     }
-    v->log_ns = parse_time(weft_json_str(j, "timestamp"));
-    decode_base64(data, &bytes);
+    v->log_ns = weft_text_time_ns(weft_json_str(j, "timestamp"));
+    weft_text_base64(data, &bytes);
     take_log(lane, v, bytes.data ? bytes.data : "", bytes.len);
     if (is_final(v->state) && v->partial.len) {
         end_line(lane, v); /* it came late: nothing will end it */
@@ -460,8 +273,8 @@ static void feed_vertex(struct weft_lane *lane, const struct weft_json *j)
     const char *digest = weft_json_str(j, "digest");
     const char *error = weft_json_str(j, "error");
     struct weft_vertex *v = find_vertex(lane, digest);
-    int64_t started_ns = parse_time(weft_json_str(j, "started"));
-    int64_t completed_ns = parse_time(weft_json_str(j, "completed"));
+    int64_t started_ns = weft_text_time_ns(weft_json_str(j, "started"));
+    int64_t completed_ns = weft_text_time_ns(weft_json_str(j, "completed"));
     enum weft_vertex_state state, before;
 
     if (!digest || (!v && !(v = add_vertex(lane, digest, weft_json_str(j, "name"))))) {
@@ -482,7 +295,7 @@ static void feed_vertex(struct weft_lane *lane, const struct weft_json *j)
         v->seen_ms = lane->now_ms;
     }
     if (state == WEFT_VERTEX_FAILED || state == WEFT_VERTEX_CANCELLED) {
-        v->error = safe_text(error, WEFT_LANE_ERROR_BYTES);
+        v->error = weft_text_line(error, WEFT_LANE_ERROR_BYTES);
     } else if (is_final(state)) {
         drop_tail(v); /* only failures are asked for their output */
     }
@@ -527,7 +340,7 @@ static void feed_transfer(struct weft_lane *lane, const struct weft_json *j)
     if (!v || !id) {
         return;
     }
-    safe = safe_text(id, WEFT_LANE_NAME_BYTES);
+    safe = weft_text_line(id, WEFT_LANE_NAME_BYTES);
     t = find_transfer(v, safe);
     if (!t) {
         return;
@@ -538,9 +351,9 @@ static void feed_transfer(struct weft_lane *lane, const struct weft_json *j)
         t->current_bytes = 0;
         t->total_bytes = 0;
     }
-    t->started_ns = parse_time(weft_json_str(j, "started"));
-    completed_ns = parse_time(weft_json_str(j, "completed"));
-    t->stamp_ns = completed_ns ? completed_ns : parse_time(weft_json_str(j, "timestamp"));
+    t->started_ns = weft_text_time_ns(weft_json_str(j, "started"));
+    completed_ns = weft_text_time_ns(weft_json_str(j, "completed"));
+    t->stamp_ns = completed_ns ? completed_ns : weft_text_time_ns(weft_json_str(j, "timestamp"));
     t->done = completed_ns != 0;
     if (lane->events && lane->events->transfer) {
         lane->events->transfer(lane, v, t, lane->data);
@@ -565,9 +378,9 @@ static void feed_warning(struct weft_lane *lane, const struct weft_json *j)
     if (!text || lane->n_warnings >= WEFT_LANE_MAX_WARNINGS) {
         return;
     }
-    decode_base64(text, &bytes);
-    w.text = safe_text(bytes.data ? bytes.data : "", WEFT_LANE_NAME_BYTES);
-    w.file = file ? safe_text(weft_path_base(file), WEFT_LANE_NAME_BYTES) : NULL;
+    weft_text_base64(text, &bytes);
+    w.text = weft_text_line(bytes.data ? bytes.data : "", WEFT_LANE_NAME_BYTES);
+    w.file = file ? weft_text_line(weft_path_base(file), WEFT_LANE_NAME_BYTES) : NULL;
     w.line = line > 0 && line <= INT32_MAX ? (unsigned int)line : 0;
     suffix = weft_fmt(" (line %u)", w.line);
     if (w.file && w.line && weft_ends_with(w.text, suffix)) {
@@ -658,7 +471,7 @@ int weft_vertex_exit_code(const struct weft_vertex *v)
     for (const char *s = v->error; s && (s = strstr(s, "exit code: ")); s++) {
         found = s + strlen("exit code: ");
     }
-    code = found ? number_at(&found) : -1;
+    code = found ? weft_text_number(&found) : -1;
     return code <= 255 ? (int)code : -1;
 }
 

@@ -146,11 +146,4 @@ int64_t weft_vertex_spent_ms(const struct weft_vertex *v);
 /** Line i of the kept output, 0 the oldest, i < n_tail. Borrowed until the next feed. */
 const char *weft_vertex_tail(const struct weft_vertex *v, size_t i);
 
-/**
- * Output made fit to show: escape sequences are removed, tabs become spaces, backspaces are
- * applied, and what remains of control characters and bytes that are not UTF-8 becomes \xHH. Caller
- * frees.
- */
-char *weft_log_clean(const char *data, size_t len);
-
 #endif

@@ -4,12 +4,13 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/progress_display.h"
+#include "engine/progress_line.h"
+#include "engine/progress_text.h"
 
 /*
  * The live area: a header, a line per lane, and below a lane that runs its transfers and last lines
@@ -36,13 +37,6 @@ enum {
 #define GREEN "\033[32m"
 #define YELLOW "\033[33m"
 #define CYAN "\033[36m"
-
-/** A line under construction: at most `limit` columns get into it. */
-struct line {
-    struct weft_buf text;
-    size_t columns;
-    size_t limit;
-};
 
 struct row {
     char *text;
@@ -111,97 +105,12 @@ static void tty_destroy(struct weft_progress *p)
     free(s);
 }
 
-/* The next character of s in the locale of the thread: its bytes in *len, its columns. Never 0
- * bytes before the end. */
-static size_t next_character(const char *s, bool utf8, size_t *len)
+static struct weft_line new_line(const struct canvas *c)
 {
-    mbstate_t state = {0};
-    wchar_t wide;
-    size_t n;
-    int columns;
-
-    *len = 1;
-    if ((unsigned char)*s < 0x80) {
-        return 1;
-    }
-    if (!utf8) {
-        while (((unsigned char)s[*len] & 0xc0) == 0x80) {
-            ++*len;
-        }
-        return SIZE_MAX;
-    }
-    n = mbrtowc(&wide, s, strlen(s), &state);
-    if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
-        return SIZE_MAX;
-    }
-    *len = n;
-    columns = wcwidth(wide);
-    return columns < 0 ? SIZE_MAX : (size_t)columns;
+    return (struct weft_line){.limit = c->limit, .utf8 = c->p->utf8, .colour = c->p->colour};
 }
 
-static size_t width_of(const char *s, bool utf8)
-{
-    size_t width = 0, len;
-
-    for (; *s; s += len) {
-        size_t columns = next_character(s, utf8, &len);
-
-        width += columns == SIZE_MAX ? 1 : columns;
-    }
-    return width;
-}
-
-/* Append text, at most up to column `end`; what does not fit ends in a mark. `style`: SGR or NULL.
- */
-static void put(const struct canvas *c, struct line *l, size_t end, const char *style,
-                const char *text)
-{
-    bool utf8 = c->p->utf8, styled = style && c->p->colour;
-    size_t len;
-
-    end = end < l->limit ? end : l->limit;
-    if (!*text || l->columns >= end) {
-        return;
-    }
-    if (styled) {
-        weft_buf_puts(&l->text, style);
-    }
-    for (; *text; text += len) {
-        size_t columns = next_character(text, utf8, &len);
-        bool shown = columns != SIZE_MAX;
-        bool last;
-
-        columns = shown ? columns : 1;
-        last = !text[len];
-        if (l->columns + columns > end ||
-            (l->columns + columns == end && !last && columns && width_of(text + len, utf8))) {
-            if (l->columns < end) {
-                weft_buf_puts(&l->text, utf8 ? "…" : ">");
-                l->columns++;
-            }
-            break;
-        }
-        if (shown) {
-            weft_buf_append(&l->text, text, len);
-        } else {
-            weft_buf_puts(&l->text, "?");
-        }
-        l->columns += columns;
-    }
-    if (styled) {
-        weft_buf_puts(&l->text, "\033[0m");
-    }
-}
-
-static void pad(struct line *l, size_t column)
-{
-    while (l->columns < column && l->columns < l->limit) {
-        weft_buf_puts(&l->text, " ");
-        l->columns++;
-    }
-}
-
-static void add_row(struct canvas *c, struct line *l)
+static void add_row(struct canvas *c, struct weft_line *l)
 {
     struct frame *f = &c->frame;
 
@@ -212,17 +121,18 @@ static void add_row(struct canvas *c, struct line *l)
 }
 
 /* Put text at the right edge of the layout, if a space can be left before it. */
-static void put_right(const struct canvas *c, struct line *l, const char *style, const char *text)
+static void put_right(const struct canvas *c, struct weft_line *l, const char *style,
+                      const char *text)
 {
-    size_t width = width_of(text, c->p->utf8);
+    size_t width = weft_line_width(text, c->p->utf8);
 
     if (l->columns + 2 + width <= c->right) {
-        pad(l, c->right - width);
-        put(c, l, l->limit, style, text);
+        weft_line_pad(l, c->right - width);
+        weft_line_put(l, l->limit, style, text);
     }
 }
 
-static void put_bar(const struct canvas *c, struct line *l, double part)
+static void put_bar(const struct canvas *c, struct weft_line *l, double part)
 {
     size_t full;
 
@@ -233,27 +143,28 @@ static void put_bar(const struct canvas *c, struct line *l, double part)
     }
     for (size_t i = 0; i < BAR_COLUMNS; i++) {
         if (c->p->utf8) {
-            put(c, l, l->limit, i < full ? CYAN : DIM, i < full ? "━" : "─");
+            weft_line_put(l, l->limit, i < full ? CYAN : DIM, i < full ? "━" : "─");
         } else {
-            put(c, l, l->limit, NULL, i < full ? "#" : "-");
+            weft_line_put(l, l->limit, NULL, i < full ? "#" : "-");
         }
     }
 }
 
 /* " 12.3 MB / 40.0 MB" of a transfer, and a bar before it where the total is known. */
-static void put_transfer(const struct canvas *c, struct line *l, uint64_t current, uint64_t total)
+static void put_transfer(const struct canvas *c, struct weft_line *l, uint64_t current,
+                         uint64_t total)
 {
     weft_auto_free char *now = weft_human_size((double)current);
     weft_auto_free char *all = weft_human_size((double)total);
     weft_auto_free char *text = total ? weft_fmt("%s / %s", now, all) : weft_fmt("%s", now);
 
     if (total && l->columns + BAR_COLUMNS + 4 + strlen(text) <= c->limit) {
-        put(c, l, l->limit, NULL, "  ");
+        weft_line_put(l, l->limit, NULL, "  ");
         put_bar(c, l, (double)current / (double)total);
     }
     if (current || total) {
-        put(c, l, l->limit, NULL, "  ");
-        put(c, l, l->limit, DIM, text);
+        weft_line_put(l, l->limit, NULL, "  ");
+        weft_line_put(l, l->limit, DIM, text);
     }
 }
 
@@ -300,31 +211,31 @@ static const struct weft_vertex *main_vertex(struct weft_progress *p, size_t lan
 }
 
 /* The start of a lane's line: mark and platform. */
-static void lane_head(const struct canvas *c, struct line *l, const char *style, const char *mark,
-                      const char *ascii, const char *platform)
+static void lane_head(const struct canvas *c, struct weft_line *l, const char *style,
+                      const char *mark, const char *ascii, const char *platform)
 {
-    put(c, l, l->limit, style, c->p->utf8 ? mark : ascii);
-    put(c, l, l->limit, NULL, " ");
-    put(c, l, 2 + c->platform, NULL, platform);
-    pad(l, 2 + c->platform + 2);
+    weft_line_put(l, l->limit, style, c->p->utf8 ? mark : ascii);
+    weft_line_put(l, l->limit, NULL, " ");
+    weft_line_put(l, 2 + c->platform, NULL, platform);
+    weft_line_pad(l, 2 + c->platform + 2);
 }
 
 /* text, then suffix, which has to fit, then time at the right */
-static void lane_body(const struct canvas *c, struct line *l, const char *style, const char *text,
-                      const char *suffix, const char *time)
+static void lane_body(const struct canvas *c, struct weft_line *l, const char *style,
+                      const char *text, const char *suffix, const char *time)
 {
-    size_t reserve = width_of(suffix, c->p->utf8);
+    size_t reserve = weft_line_width(suffix, c->p->utf8);
     size_t time_width = time ? strlen(time) + 2 : 0;
     size_t right = c->right > time_width ? c->right - time_width : 0;
 
-    put(c, l, right > reserve ? right - reserve : 0, style, text);
-    put(c, l, c->limit, NULL, suffix);
+    weft_line_put(l, right > reserve ? right - reserve : 0, style, text);
+    weft_line_put(l, c->limit, NULL, suffix);
     if (time) {
         put_right(c, l, DIM, time);
     }
 }
 
-static void failed_line(const struct canvas *c, struct line *l,
+static void failed_line(const struct canvas *c, struct weft_line *l,
                         const struct weft_progress_lane_state *lane)
 {
     const struct weft_vertex *v = weft_lane_failed(&lane->model);
@@ -341,17 +252,17 @@ static void failed_line(const struct canvas *c, struct line *l,
               suffix ? suffix : "", duration);
 }
 
-static void exporting_line(const struct canvas *c, struct line *l,
+static void exporting_line(const struct canvas *c, struct weft_line *l,
                            const struct weft_progress_lane_state *lane)
 {
     lane_head(c, l, CYAN, "▸", ">", lane->platform);
-    put(c, l, l->limit, NULL, lane->text ? lane->text : "finishing");
+    weft_line_put(l, l->limit, NULL, lane->text ? lane->text : "finishing");
     if (lane->total_bytes) {
         put_transfer(c, l, lane->done_bytes, lane->total_bytes);
     }
 }
 
-static void solving_line(const struct canvas *c, struct line *l,
+static void solving_line(const struct canvas *c, struct weft_line *l,
                          const struct weft_progress_lane_state *lane)
 {
     const struct weft_vertex *v = main_vertex(c->p, (size_t)(lane - c->p->lanes));
@@ -372,13 +283,13 @@ static void solving_line(const struct canvas *c, struct line *l,
 
 static void lane_line(struct canvas *c, const struct weft_progress_lane_state *lane)
 {
-    struct line l = {.limit = c->limit};
+    struct weft_line l = new_line(c);
     weft_auto_free char *summary = NULL;
 
     switch (lane->phase) {
     case WEFT_PHASE_WAITING:
         lane_head(c, &l, DIM, "·", ".", lane->platform);
-        put(c, &l, l.limit, DIM, lane->text ? lane->text : "waiting");
+        weft_line_put(&l, l.limit, DIM, lane->text ? lane->text : "waiting");
         break;
     case WEFT_PHASE_SOLVING:
         solving_line(c, &l, lane);
@@ -389,14 +300,14 @@ static void lane_line(struct canvas *c, const struct weft_progress_lane_state *l
     case WEFT_PHASE_DONE:
         summary = weft_lane_summary(lane);
         lane_head(c, &l, GREEN, "✔", "+", lane->platform);
-        put(c, &l, l.limit, NULL, summary);
+        weft_line_put(&l, l.limit, NULL, summary);
         break;
     case WEFT_PHASE_FAILED:
         failed_line(c, &l, lane);
         break;
     case WEFT_PHASE_CANCELLED:
         lane_head(c, &l, YELLOW, "-", "-", lane->platform);
-        put(c, &l, l.limit, DIM, lane->text ? lane->text : "cancelled");
+        weft_line_put(&l, l.limit, DIM, lane->text ? lane->text : "cancelled");
         break;
     }
     add_row(c, &l);
@@ -453,13 +364,13 @@ static size_t details_wanted(const struct canvas *c, size_t lane)
 
 static void detail_row(struct canvas *c, const char *text, const char *time)
 {
-    struct line l = {.limit = c->limit};
+    struct weft_line l = new_line(c);
 
-    pad(&l, c->indent);
+    weft_line_pad(&l, c->indent);
     if (time) {
         lane_body(c, &l, NULL, text, "", time);
     } else {
-        put(c, &l, l.limit, DIM, text);
+        weft_line_put(&l, l.limit, DIM, text);
     }
     add_row(c, &l);
 }
@@ -472,14 +383,14 @@ static void transfer_row(struct canvas *c, const struct weft_transfer *t)
     weft_auto_free char *name = digest && strlen(t->id) > before + 12
                                     ? weft_xstrndup(t->id, before + 12)
                                     : weft_xstrdup(t->id);
-    struct line l = {.limit = c->limit};
+    struct weft_line l = new_line(c);
     size_t len = strlen(name);
 
     if (len && name[len - 1] == ':') {
         name[len - 1] = '\0';
     }
-    pad(&l, c->indent);
-    put(c, &l, l.limit, DIM, name);
+    weft_line_pad(&l, c->indent);
+    weft_line_put(&l, l.limit, DIM, name);
     put_transfer(c, &l, (uint64_t)t->current_bytes, (uint64_t)t->total_bytes);
     add_row(c, &l);
 }
@@ -493,7 +404,7 @@ static void tail_rows(struct canvas *c, const struct weft_vertex *v, size_t n)
         if (i < v->n_tail) {
             detail_row(c, weft_vertex_tail(v, i), NULL);
         } else {
-            weft_auto_free char *partial = weft_log_clean(v->partial.data, v->partial.len);
+            weft_auto_free char *partial = weft_text_clean(v->partial.data, v->partial.len);
 
             detail_row(c, partial, NULL);
         }
@@ -538,7 +449,7 @@ static void details(struct canvas *c, size_t lane, size_t n)
 
 static void header(struct canvas *c)
 {
-    struct line l = {.limit = c->limit};
+    struct weft_line l = new_line(c);
     size_t done = 0, failed = 0, cancelled = 0;
     weft_auto_buf counts = {0};
     char duration[WEFT_DURATION_SIZE];
@@ -548,19 +459,19 @@ static void header(struct canvas *c)
         failed += c->p->lanes[i].phase == WEFT_PHASE_FAILED;
         cancelled += c->p->lanes[i].phase == WEFT_PHASE_CANCELLED;
     }
-    put(c, &l, l.limit, BOLD, c->p->title);
+    weft_line_put(&l, l.limit, BOLD, c->p->title);
     weft_buf_printf(&counts, "  %zu/%zu platform%s done", done, c->p->n_lanes,
                     c->p->n_lanes == 1 ? "" : "s");
-    put(c, &l, l.limit, done == c->p->n_lanes ? GREEN : NULL, counts.data);
+    weft_line_put(&l, l.limit, done == c->p->n_lanes ? GREEN : NULL, counts.data);
     weft_buf_clear(&counts);
     if (failed) {
         weft_buf_printf(&counts, ", %zu failed", failed);
-        put(c, &l, l.limit, RED, counts.data);
+        weft_line_put(&l, l.limit, RED, counts.data);
         weft_buf_clear(&counts);
     }
     if (cancelled) {
         weft_buf_printf(&counts, ", %zu cancelled", cancelled);
-        put(c, &l, l.limit, YELLOW, counts.data);
+        weft_line_put(&l, l.limit, YELLOW, counts.data);
     }
     put_right(c, &l, DIM, weft_duration(c->now_ms - c->p->start_ms, duration));
     add_row(c, &l);
@@ -634,10 +545,10 @@ static void compose(struct canvas *c, size_t max_rows)
         }
     }
     if (hidden && max_rows > 1) {
-        struct line l = {.limit = c->limit};
+        struct weft_line l = new_line(c);
         weft_auto_free char *text = weft_fmt("%s and %zu more", p->utf8 ? "…" : "...", hidden);
 
-        put(c, &l, l.limit, DIM, text);
+        weft_line_put(&l, l.limit, DIM, text);
         add_row(c, &l);
     }
 }
@@ -655,7 +566,7 @@ static struct frame make_frame(struct weft_progress *p, bool final, size_t *colu
     c.limit = columns > 1 ? columns - 1 : 1; /* the last column is where terminals differ */
     c.right = c.limit < LAYOUT_COLUMNS ? c.limit : LAYOUT_COLUMNS;
     for (size_t i = 0; i < p->n_lanes; i++) {
-        size_t width = width_of(p->lanes[i].platform, p->utf8);
+        size_t width = weft_line_width(p->lanes[i].platform, p->utf8);
 
         c.platform = width > c.platform ? width : c.platform;
     }

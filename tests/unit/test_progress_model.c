@@ -4,6 +4,7 @@
 #include "engine/progress_model.h"
 
 #include "base/cleanup.h"
+#include "engine/progress_text.h"
 #include "tests/helpers.h"
 
 #define VERTEX(digest, name, more) "{\"digest\":\"" digest "\",\"name\":\"" name "\"" more "}"
@@ -235,11 +236,11 @@ static void test_clean(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        weft_auto_free char *got = weft_log_clean(cases[i].in, strlen(cases[i].in));
+        weft_auto_free char *got = weft_text_clean(cases[i].in, strlen(cases[i].in));
 
         assert_string_equal(got, cases[i].out);
     }
-    weft_auto_free char *zero = weft_log_clean("a\0b", 3);
+    weft_auto_free char *zero = weft_text_clean("a\0b", 3);
     assert_string_equal(zero, "a\\x00b");
 }
 
