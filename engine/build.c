@@ -221,12 +221,11 @@ static void solve_failed(struct weft_build_lane *l)
     struct weft_solve_error e = {0};
 
     if (!atomic_load(&l->b->cancel) && !weft_worker_alive(l->slot->worker)) {
-        weft_auto_free char *tail = weft_worker_log_tail(l->slot->worker, 5);
-
-        weft_fail(&l->err, WEFT_E_CHILD,
-                  "the worker %s ended during the build: its buildkitd or its init was killed "
-                  "(out of memory?); a new build starts a new one\n%s",
-                  l->slot->worker->slot, tail ? tail : "");
+        weft_fail(
+            &l->err, WEFT_E_CHILD,
+            "the worker %s ended during the build: its buildkitd or its init was killed "
+            "(out of memory?); %s/buildkitd.log has its last words, a new build starts it again",
+            l->slot->worker->slot, l->slot->worker->state_dir);
         lane_fail(l, l->err->msg);
         return;
     }
