@@ -18,6 +18,7 @@ unit_tests += %D%/unit/test_flags
 unit_tests += %D%/unit/test_request
 unit_tests += %D%/unit/test_plan
 unit_tests += %D%/unit/test_solve
+unit_tests += %D%/unit/test_stuck
 unit_tests += %D%/unit/test_solve_error
 unit_tests += %D%/unit/test_descriptor
 unit_tests += %D%/unit/test_stage %D%/unit/test_merge %D%/unit/test_layout
@@ -87,3 +88,7 @@ check_PROGRAMS += %D%/fuzz/fuzz_rawjson
 %C%_fuzz_fuzz_rawjson_SOURCES = %D%/fuzz/fuzz_rawjson.c $(fuzz_driver)
 %C%_fuzz_fuzz_rawjson_LDADD = $(weft_libs)
 EXTRA_DIST += %D%/vt.h %D%/data/progress
+
+# The documents against the program's --help.
+TESTS += %D%/docs.sh
+EXTRA_DIST += %D%/docs.sh
