@@ -20,14 +20,27 @@ if [ ! -x "$weft" ]; then
 fi
 mkdir -p "$build/demo"
 
+# Paths as a reader would type them.
+short() { realpath -m --relative-base="$PWD" "$1"; }
+weft=$(short "$weft")
+[[ $weft == */* ]] || weft=./$weft
+base=$(short "$build/demo/busybox")
+dir=$(short "$build/demo")
+out=$(short "$out")
+hello=$(short "$top/examples/hello")
+
 echo "== base images: busybox for ${#platforms[@]} platforms, from Debian's packages"
-"$top/tests/bases/busybox" "$build/demo/busybox" "${platforms[@]}"
+"$top/tests/bases/busybox" "$base" "${platforms[@]}"
 
 echo "== weft build"
 list=$(IFS=,; echo "${platforms[*]}")
-command=("$weft" build --platform "$list" --build-context "busybox=oci-layout://$build/demo/busybox:latest"
-    -t example/hello:latest -o "type=oci,dest=$out,tar=false" "$top/examples/hello")
-printf '%q ' "${command[@]}"
+command=("$weft" build --platform "$list"
+    --build-context "busybox=oci-layout://$base:latest"
+    -t example/hello:latest -o "type=oci,dest=$out,tar=false" "$hello")
+for word in "${command[@]}"; do
+    [[ $word =~ ^[[:alnum:]_./:=,@+-]+$ ]] || word=$(printf '%q' "$word")
+    printf '%s ' "$word"
+done
 echo
 "${command[@]}"
 
@@ -35,10 +48,17 @@ echo
 "$top/examples/show.py" "$out" hello.txt
 cat <<END
 
-The layout is in $out. Try next:
-  skopeo inspect --raw oci:$out:latest | jq .
-  skopeo copy --override-arch s390x oci:$out:latest oci:$build/demo/s390x:hello
-  umoci unpack --image $build/demo/s390x:hello --rootless $build/demo/s390x.bundle
-  $top/examples/demo.sh $build    (again: everything is cached)
-and examples/c, which compiles a C program under QEMU and by a cross compiler: see its README.md.
+One image index, nine images, each made by programs of its own platform. It is in $out. Try next:
+
+  look at it       skopeo inspect --raw oci:$out:latest | jq .
+  unpack an image  skopeo copy --override-arch s390x oci:$out:latest oci:$dir/s390x:hello
+                   umoci unpack --rootless --image $dir/s390x:hello $dir/s390x.bundle
+                   cat $dir/s390x.bundle/rootfs/hello.txt
+  build it again   $(short "$top/examples/demo.sh") $(short "$build")
+                   (everything is cached)
+  see the workers  $weft worker list
+                   (they stop by themselves after ten minutes)
+  compile C        examples/c/README.md: under QEMU, and with a cross compiler
+  your own         $weft build --platform linux/amd64,linux/arm64 -t app \\
+                       -o type=oci,dest=app.tar DIRECTORY
 END

@@ -74,10 +74,10 @@ def main():
     # One build can have several tags: each index is shown once.
     for descriptor in {d["digest"]: d for d in tags}.values():
         print(f"index {descriptor['digest']}\n")
-        print(f"{'PLATFORM':<16} {'DIGEST':<19} {'SIZE':>8}  {'SAYS' if len(sys.argv) == 3 else ''}".rstrip())
+        print(f"{'PLATFORM':<16} {'SHA-256':<12} {'SIZE':>8}  {'SAYS' if len(sys.argv) == 3 else ''}".rstrip())
         for platform, image, manifest in images(layout, descriptor):
             size = sum(blob["size"] for blob in [image, manifest["config"], *manifest["layers"]])
-            row = f"{platform:<16} {image['digest'][:19]} {human(size):>8}"
+            row = f"{platform:<16} {image['digest'].partition(':')[2][:12]} {human(size):>8}"
             if len(sys.argv) == 3:
                 text = read_file(layout, manifest, sys.argv[2])
                 said = [" ".join(line.split()) for line in text.splitlines()] if text else ["(no file)"]
