@@ -9,4 +9,6 @@ libweft_a_SOURCES += \
 	%D%/qemu.c \
 	%D%/qemu.h \
 	%D%/sandbox.c \
-	%D%/sandbox.h
+	%D%/sandbox.h \
+	%D%/stuck.c \
+	%D%/stuck.h

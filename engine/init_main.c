@@ -32,12 +32,14 @@
 #include "base/str.h"
 #include "binfmt/idmap.h"
 #include "binfmt/sandbox.h"
+#include "binfmt/stuck.h"
 #include "engine/buildkit.h"
 #include "engine/worker_files.h"
 
 enum {
     REPORT_FD = 3,
     POLL_MS = 250,
+    STUCK_MS = 1000,
     PING_MS = 200,
     START_MS = 60 * 1000,
     INSIST_MS = 1000,
@@ -57,6 +59,7 @@ struct init {
     int status; /* of buildkitd, once it has ended */
     int64_t idle_ms;
     int64_t idle_since_ms;
+    int64_t stuck_scan_ms;
     struct timespec idle_mtime;
 };
 
@@ -391,11 +394,39 @@ static bool idle_too_long(struct init *in)
     return false;
 }
 
+static void end_stuck(pid_t pid, int signum, void *data)
+{
+    (void)data;
+    weft_warn("process %d is the first of its container, and QEMU cannot end it with signal %d: "
+              "killed",
+              (int)pid, signum);
+    kill(pid, SIGKILL);
+}
+
+/* Once a second: a step whose first program has crashed under QEMU would hang for ever
+ * (binfmt/stuck.h). */
+static void end_all_stuck(struct init *in)
+{
+    weft_auto_fd proc = -1;
+
+    /* without a PID namespace of its own the worker would see, and end, what is not its own */
+    if (!in->info.process_sandbox || now_ms() - in->stuck_scan_ms < STUCK_MS) {
+        return;
+    }
+    in->stuck_scan_ms = now_ms();
+    proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (proc >= 0) {
+        weft_stuck_scan(proc, end_stuck, NULL);
+    }
+}
+
 static void serve(struct init *in)
 {
     in->idle_since_ms = now_ms();
     for (;;) {
         int sig = wait_signal(in, POLL_MS);
+
+        end_all_stuck(in);
 
         if (reap(in)) {
             weft_error("buildkitd ended by itself (wait status %d)", in->status);

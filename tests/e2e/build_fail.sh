@@ -65,15 +65,26 @@ expect "exit code" "$rc" 1
 grep -qi 'exec format error' log || fail "$(cat log)"
 grep -q 'What it means: the kernel could not start a program' log || fail "no diagnosis: $(cat log)"
 
+# not as process 1, which no signal of its own container ends
 dockerfile bad <<'END'
 FROM busybox
-RUN sh -c 'kill -SEGV $$'
+RUN sh -c 'kill -SEGV $$'; exit 9
 END
 rc=0
 build --platform linux/arm64 bad >log 2>&1 || rc=$?
 expect "exit code" "$rc" 1
 grep -q 'uncaught target signal 11' log || fail "$(cat log)"
 sed -n '/failed at/,$p' log | grep -qi 'signal' || fail "no diagnosis: $(cat log)"
+
+note "a step whose first program crashes under QEMU ends: process 1 of a container is deaf to its own signals"
+dockerfile bad <<'END'
+FROM busybox
+RUN ["sh", "-c", "kill -SEGV $$"]
+END
+rc=0
+build --platform linux/arm64 bad >log 2>&1 || rc=$?
+expect "exit code" "$rc" 1
+sed -n '/failed at/,$p' log | grep -q 'uncaught target signal 11' || fail "$(cat log)"
 
 note "an error that is no step's: an image that is not there"
 dockerfile bad <<'END'
