@@ -267,14 +267,22 @@ static struct weft_local_part *make_parts(const struct weft_outputs *o, const st
     return parts;
 }
 
-/* SOURCE_DATE_EPOCH, or what the reference calls absent. */
-static int64_t epoch_or(int64_t absent)
+/* When the image is said to be made: as the exporter has it, its own attribute first, which is the
+ * same for all outputs. */
+static int64_t created_s(const struct weft_request *r)
 {
-    const char *s = getenv("SOURCE_DATE_EPOCH");
-    long v;
+    static const char key[] = "source-date-epoch=";
 
-    return s && weft_parse_long(s, 0, 253402300799, "SOURCE_DATE_EPOCH", &v, NULL) == 0 ? v
-                                                                                        : absent;
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        const struct weft_strv *attrs = &r->outputs[i].attrs;
+
+        for (size_t k = 0; k < attrs->n; k++) {
+            if (weft_starts_with(attrs->v[k], key)) {
+                return strtoll(attrs->v[k] + strlen(key), NULL, 10);
+            }
+        }
+    }
+    return r->epoch_s >= 0 ? r->epoch_s : (int64_t)time(NULL);
 }
 
 /* All that takes time, and nothing that changes a destination. */
@@ -312,7 +320,8 @@ static int prepare(struct weft_outputs *o, struct place *p, const struct weft_de
         weft_auto_strv strings = {0};
         weft_auto_free struct weft_local_part *parts = make_parts(o, p, &strings);
 
-        return weft_local_write_tar(parts, o->request->n_platforms, p->file, epoch_or(0), cancel,
+        return weft_local_write_tar(parts, o->request->n_platforms, p->file,
+                                    o->request->epoch_s >= 0 ? o->request->epoch_s : 0, cancel,
                                     err);
     }
 }
@@ -358,8 +367,7 @@ int weft_outputs_commit(struct weft_outputs *o, const atomic_bool *cancel,
 {
     weft_auto_descriptor root = {0};
     const struct weft_request *r = o->request;
-    struct weft_layout_naming naming = {.names = &r->tags,
-                                        .created_s = epoch_or((int64_t)time(NULL))};
+    struct weft_layout_naming naming = {.names = &r->tags, .created_s = created_s(r)};
 
     if (o->stage) {
         if (weft_merge(o->stage, o->images, r->n_platforms, &root, err) < 0) {

@@ -508,10 +508,34 @@ static int set_results(struct weft_request *r, const struct raw *raw, struct wef
     return weft_request_check_outputs(r, err);
 }
 
+/* SOURCE_DATE_EPOCH: buildctl makes the variable a build argument where that is not given.
+ * "context" is BuildKit's, and for a directory as good as none. */
+static int set_epoch(struct weft_request *r, struct weft_err **err)
+{
+    static const char key[] = "SOURCE_DATE_EPOCH=";
+    const char *value = env("SOURCE_DATE_EPOCH");
+    long seconds;
+
+    for (size_t i = 0; i < r->build_args.n; i++) {
+        if (weft_starts_with(r->build_args.v[i], key)) {
+            value = r->build_args.v[i] + strlen(key);
+        }
+    }
+    r->epoch_s = -1;
+    if (!value || !*value || strcmp(value, "context") == 0) {
+        return 0;
+    }
+    if (weft_parse_long(value, 0, WEFT_EPOCH_MAX_S, "SOURCE_DATE_EPOCH", &seconds, err) < 0) {
+        return -1;
+    }
+    r->epoch_s = seconds;
+    return 0;
+}
+
 static int set_inputs(struct weft_request *r, const struct raw *raw, struct weft_err **err)
 {
     if (add_pairs("--build-arg", &raw->build_args, true, &r->build_args, err) < 0 ||
-        add_pairs("--label", &raw->labels, false, &r->labels, err) < 0 ||
+        set_epoch(r, err) < 0 || add_pairs("--label", &raw->labels, false, &r->labels, err) < 0 ||
         add_all(r, "--build-context", &raw->contexts, weft_request_add_context, err) < 0 ||
         add_all(r, "--secret", &raw->secrets, weft_request_add_secret, err) < 0 ||
         add_all(r, "--ssh", &raw->ssh, weft_request_add_ssh, err) < 0 ||

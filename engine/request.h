@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/str.h"
@@ -16,6 +17,8 @@
 
 struct weft_err;
 struct weft_flag;
+
+#define WEFT_EPOCH_MAX_S 253402300799 /* the last second of the year 9999 */
 
 enum weft_output_type {
     WEFT_OUTPUT_OCI,
@@ -69,6 +72,7 @@ struct weft_request {
     struct weft_strv build_args; /* "K=V"; a bare K was resolved from the environment, or dropped
                                     where it is unset */
     struct weft_strv labels;     /* "K=V" */
+    int64_t epoch_s; /* SOURCE_DATE_EPOCH, the build argument or the variable; -1: not given */
     struct weft_named_context *contexts;
     size_t n_contexts;
     bool no_cache;
@@ -99,8 +103,8 @@ struct weft_request {
 
 /**
  * Parse and check the command line of `weft build`; argv[0] is not looked at. Reads the environment
- * (bare --build-arg, secrets, WEFT_WORKER_IDLE, DOCKER_DEFAULT_PLATFORM, BUILDKIT_PROGRESS,
- * BUILDX_NO_DEFAULT_ATTESTATIONS) and the file system; writes nothing.
+ * (bare --build-arg, secrets, SOURCE_DATE_EPOCH, WEFT_WORKER_IDLE, DOCKER_DEFAULT_PLATFORM,
+ * BUILDKIT_PROGRESS, BUILDX_NO_DEFAULT_ATTESTATIONS) and the file system; writes nothing.
  * @param out zeroed; untouched on failure
  * Errors: WEFT_E_USAGE; WEFT_E_IO where the working directory or a file cannot be read.
  */

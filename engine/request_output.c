@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,7 +117,7 @@ static int check_attr(const char *key, const char *value, struct weft_err **err)
         return weft_parse_long(value, 0, 22, key, &n, err);
     }
     if (strcmp(key, "source-date-epoch") == 0) {
-        return weft_parse_long(value, 0, LONG_MAX, key, &n, err);
+        return weft_parse_long(value, 0, WEFT_EPOCH_MAX_S, key, &n, err);
     }
     return 0;
 }
