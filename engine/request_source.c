@@ -64,7 +64,21 @@ static int set_context(struct weft_request *r, const char *path, struct weft_err
     return r->context ? 0 : weft_err_wrap(err, "PATH");
 }
 
-/* The file as an absolute path, in the directory's real name; its own symbolic link stays. */
+/* Whether a file is a symbolic link that BuildKit, which sees only its directory, cannot follow. */
+static bool leads_out(const char *file, const char *real_dir)
+{
+    weft_auto_free char *real = realpath(file, NULL);
+    weft_auto_free char *prefix = weft_path_join(real_dir, "");
+    char target[2];
+
+    if (readlink(file, target, sizeof(target)) <= 0) {
+        return false;
+    }
+    return target[0] == '/' || !real || !weft_starts_with(real, prefix);
+}
+
+/* The file as an absolute path, in the directory's real name. Its own symbolic link stays, where it
+ * can: NAME.dockerignore is looked for beside it. */
 static int set_dockerfile(struct weft_request *r, const char *file, struct weft_err **err)
 {
     weft_auto_free char *dir = weft_path_dir(file);
@@ -83,7 +97,11 @@ static int set_dockerfile(struct weft_request *r, const char *file, struct weft_
     if (access(file, R_OK) < 0) {
         return weft_fail(err, WEFT_E_USAGE, "Dockerfile %s: %s", file, strerror(errno));
     }
-    r->dockerfile = weft_path_join(real, weft_path_base(file));
+    r->dockerfile = leads_out(file, real) ? realpath(file, NULL)
+                                          : weft_path_join(real, weft_path_base(file));
+    if (!r->dockerfile) {
+        return weft_fail_sys(err, errno, "%s", file);
+    }
     return 0;
 }
 
