@@ -267,6 +267,9 @@ static void solve_start(struct weft_build_lane *l)
             .platform = &b->r->platforms[l->i],
             .address = l->slot->worker->address,
             .session_id = l->slot->session_id,
+            .context_slot = b->context_by_platform && b->plan.n_slots < b->r->n_platforms
+                                ? l->context_slot
+                                : NULL,
             .outputs = (const char *const *)outputs.v,
             .n_outputs = outputs.n,
             .metadata_file = l->metadata_file,
@@ -604,6 +607,7 @@ static int read_dockerfile(struct weft_build *b, bool *pinned, struct weft_err *
         return -1;
     }
     *pinned = d.pins_platform;
+    b->context_by_platform = d.context_by_platform;
     if (b->r->pull_frontend) {
         return 0;
     }
@@ -706,6 +710,7 @@ static void create_lanes(struct weft_build *b)
         b->lanes[i].b = b;
         b->lanes[i].i = i;
         b->lanes[i].slot = &b->slots[b->plan.slot_of[i]];
+        weft_platform_dirname(&b->r->platforms[i], b->lanes[i].context_slot);
         b->lanes[i].metadata_file = weft_fmt("%s/metadata-%zu.json", b->scratch->path, i);
     }
 }
@@ -794,6 +799,10 @@ static int run(struct weft_build *b, FILE *out, struct weft_err **err)
     if (prepare(b, err) < 0) {
         return -1;
     }
+    if (b->r->n_outputs == 0 && !b->r->quiet) {
+        weft_warn("no output specified: the result stays in the workers' cache only; "
+                  "use -o to write it somewhere");
+    }
     b->tick = weft_timer_start(b->loop, TICK_MS, TICK_MS, 1, on_tick, b);
     for (size_t i = 0; i < b->plan.n_slots; i++) {
         weft_work(b->loop, acquire_work, acquire_done, &b->slots[i]);
@@ -812,10 +821,6 @@ int weft_build_run(const struct weft_request *r, FILE *out, struct weft_err **er
     struct weft_build b = {.r = r};
     int rc;
 
-    if (r->n_outputs == 0 && !r->quiet) {
-        weft_warn("no output specified: the result stays in the workers' cache only; "
-                  "use -o to write it somewhere");
-    }
     rc = run(&b, out, err);
     destroy(&b);
     return rc;

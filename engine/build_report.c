@@ -146,12 +146,11 @@ static void report_success(const struct weft_build *b)
               b->result.digest ? b->result.digest : "");
 }
 
-int weft_build_report(struct weft_build *b, FILE *out, struct weft_err **err)
+static int report(struct weft_build *b, FILE *out, struct weft_err **err)
 {
     bool done = b->result.metadata && !b->err;
 
     weft_progress_finish(b->progress, done);
-    weft_log_set_sink(NULL, NULL);
     if (done) {
         if (write_results(b, out, err) < 0) {
             return -1;
@@ -168,4 +167,22 @@ int weft_build_report(struct weft_build *b, FILE *out, struct weft_err **err)
     }
     report_failures(b);
     return failed(b, err);
+}
+
+int weft_build_report(struct weft_build *b, FILE *out, struct weft_err **err)
+{
+    int rc = report(b, out, err);
+
+    if (rc < 0 && b->r->progress == WEFT_PROGRESS_RAWJSON) {
+        struct weft_err *e = *err;
+
+        weft_error("%s", e->msg); /* as a line of JSON, and so not by main() */
+        e->msg[0] = '\0';
+        if (e->hint) {
+            weft_info("try: %s", e->hint);
+            free(weft_steal(&e->hint));
+        }
+    }
+    weft_log_set_sink(NULL, NULL);
+    return rc;
 }

@@ -285,7 +285,7 @@ void weft_progress_log_line(struct weft_progress *p, const char *text)
 
     append_lines(&b, "", text);
     b.data[--b.len] = '\0';
-    if (p->finished) {
+    if (p->finished && !p->ops->failure) { /* what writes failures as lines of its own goes on */
         fprintf(p->out, "%s\n", b.data);
     } else if (p->ops->log) {
         p->ops->log(p, b.data);
