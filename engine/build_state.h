@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "engine/outputs.h"
 #include "engine/plan.h"
+#include "platforms/platform.h"
 
 struct weft_child;
 struct weft_holder;
@@ -66,8 +67,9 @@ struct weft_build_lane {
     bool export_layout;   /* second solve, from the cache: the content store could not be read */
     struct weft_buf text; /* what buildctl wrote to stderr besides progress */
     char *metadata_file;
-    char *digest; /* of what the solve made */
-    char *note;   /* "native", "emulated (QEMU 7.2.22)" */
+    char context_slot[WEFT_PLATFORM_SIZE]; /* see solve.h */
+    char *digest;                          /* of what the solve made */
+    char *note;                            /* "native", "emulated (QEMU 7.2.22)" */
     bool emulated;
     struct weft_err
         *err; /* of the thread pool's work, or why the lane failed without a step of the build */
@@ -88,6 +90,7 @@ struct weft_build {
     struct weft_build_lane *lanes;
     char *syntax; /* the frontend that the Dockerfile or BUILDKIT_SYNTAX asks for, if the built-in
                      one may stand in */
+    bool context_by_platform; /* see dockerfile.h */
     long jobs;
     atomic_bool cancel; /* seen by the threads of the pool */
     bool interrupted;

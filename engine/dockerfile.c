@@ -447,6 +447,13 @@ static void skip_heredocs(struct scan *s, struct span line)
     weft_buf_finish(&h.end);
 }
 
+/* Whether a line expands one of the variables that BuildKit sets per platform: TARGETARCH and its
+ * like. */
+static bool names_target(struct span line)
+{
+    return memmem(line.s, line.len, "$TARGET", 7) || memmem(line.s, line.len, "${TARGET", 8);
+}
+
 static void read_instruction(struct scan *s, struct span line)
 {
     weft_auto_buf flag = {0};
@@ -454,6 +461,7 @@ static void read_instruction(struct scan *s, struct span line)
     struct span word = take_word(&args);
 
     if (same_word(word, "from")) {
+        s->out->context_by_platform |= names_target(args);
         read_from(s, args);
         return;
     }
@@ -463,7 +471,13 @@ static void read_instruction(struct scan *s, struct span line)
     if (!same_word(word, "run") && !same_word(word, "copy") && !same_word(word, "add")) {
         return;
     }
+    if (!same_word(word, "run")) {
+        s->out->context_by_platform |= names_target(args);
+    }
     while (take_flag(s, &args, &flag)) {
+        /* of RUN, what it mounts; its command may name the variables as it likes */
+        s->out->context_by_platform |= flag.data &&
+                                       names_target((struct span){flag.data, flag.len});
     }
     if (memmem(line.s, line.len, "<<", 2) && !is_json_form(args)) {
         skip_heredocs(s, line);

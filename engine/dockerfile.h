@@ -30,6 +30,9 @@ struct weft_dockerfile {
         *stages; /* none, when the file is not a Dockerfile but has a `syntax` */
     size_t n_stages;
     bool pins_platform; /* some FROM has --platform */
+    /* Platforms take different parts of the context: a COPY, ADD, bind mount or FROM names a
+     * variable such as $TARGETARCH. What is hidden behind another variable is not seen. */
+    bool context_by_platform;
 };
 
 /**

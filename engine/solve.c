@@ -37,13 +37,18 @@ static void each_opt(struct weft_strv *argv, const char *prefix, const struct we
 
 /*
  * The directories come from the holder's session: buildkitd looks for the one whose id it is told
- * (frontend/dockerui/config.go, "local-sessionid:").
+ * (frontend/dockerui/config.go, "local-sessionid:"). It keeps one copy of a directory per name, and
+ * asks only for what the solve uses: platforms that use different parts would replace each other's,
+ * and each build would send them again. "SLOT:ID" gives a platform a copy of its own.
  */
 static void add_contexts(const struct weft_solve *s, struct weft_strv *argv)
 {
     const struct weft_request *r = s->request;
 
-    opt(argv, "local-sessionid:context", s->session_id);
+    weft_auto_free char *context_id =
+        s->context_slot ? weft_fmt("%s:%s", s->context_slot, s->session_id) : NULL;
+
+    opt(argv, "local-sessionid:context", context_id ? context_id : s->session_id);
     opt(argv, "local-sessionid:dockerfile", s->session_id);
     for (size_t i = 0; i < r->n_contexts; i++) {
         const struct weft_named_context *c = &r->contexts[i];

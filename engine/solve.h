@@ -17,8 +17,10 @@ struct weft_strv;
 struct weft_solve {
     const struct weft_request *request;
     const struct weft_platform *platform;
-    const char *address;        /* "unix:///..." of the worker */
-    const char *session_id;     /* of the holder */
+    const char *address;    /* "unix:///..." of the worker */
+    const char *session_id; /* of the holder */
+    const char
+        *context_slot; /* BuildKit keeps this platform's part of the context apart; or NULL */
     const char *const *outputs; /* values of --output */
     size_t n_outputs;
     const char *metadata_file;  /* path that buildctl writes */

@@ -62,3 +62,29 @@ run -o type=oci,dest=out,tar=false
 manifest=$(image_manifests out | head -n 1 | cut -d' ' -f2)
 expect "small" "$(file_of out "$manifest" c/small)" c
 ! file_of out "$manifest" c/ignored >/dev/null || fail ".dockerignore was not obeyed"
+
+note "platforms that take different parts of the context: a rebuild sends only what changed"
+dockerfile parts <<'END'
+FROM busybox
+ARG TARGETARCH
+COPY bin/$TARGETARCH /bin2/
+COPY common /
+END
+for arch in amd64 arm64; do
+    mkdir -p "parts/bin/$arch"
+    head -c 5000000 /dev/urandom >"parts/bin/$arch/prog"
+done
+echo common >parts/common
+parts()
+{
+    build --platform linux/amd64,linux/arm64 --workers=group --metadata-file m.json "$@" parts >log 2>&1 || fail "$(tail log)"
+}
+parts
+(($(sent) > 10000000)) || fail "$(sent) bytes for two times 5 MB"
+echo changed >parts/common
+parts -o type=oci,dest=parts.out,tar=false
+(($(sent) < 1000000)) || fail "$(sent) bytes after a change of 8"
+while read -r platform digest; do
+    file_of parts.out "$digest" bin2/prog | cmp - "parts/bin/${platform#*/}/prog" || fail "$platform has another's program"
+    expect "common of $platform" "$(file_of parts.out "$digest" common)" changed
+done < <(image_manifests parts.out)

@@ -208,9 +208,36 @@ static void test_limit(void **state)
     assert_int_equal(err->code, WEFT_E_IO);
 }
 
+static void test_context_by_platform(void **state)
+{
+    static const struct {
+        const char *file;
+        bool want;
+    } cases[] = {
+        {"FROM a\nCOPY . /\n", false},
+        {"FROM a\nARG TARGETARCH\nRUN echo $TARGETARCH\nCOPY . /\n", false},
+        {"FROM a\nARG TARGETARCH\nCOPY bin/$TARGETARCH /\n", true},
+        {"FROM a\nadd \\\n  bin-${TARGETARCH}${TARGETVARIANT} /\n", true},
+        {"FROM a\nCOPY --from=b /$TARGETARCH /\n", true}, /* costs a copy, no more */
+        {"FROM a\nRUN --mount=type=bind,source=bin/$TARGETARCH,target=/b true\n", true},
+        {"FROM a AS x-arm64\nFROM a AS x-amd64\nFROM x-$TARGETARCH\n", true},
+        {"FROM --platform=$TARGETPLATFORM a\nCOPY . /\n", true},
+        {"FROM --platform=$BUILDPLATFORM a\nCOPY . /\n", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        weft_auto_dockerfile d = {0};
+
+        assert_int_equal(weft_dockerfile_scan(cases[i].file, strlen(cases[i].file), &d, NULL), 0);
+        assert_int_equal(d.context_by_platform, cases[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_context_by_platform),
         cmocka_unit_test(test_stages),
         cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_builtin),

@@ -161,6 +161,26 @@ static void test_contexts(void **state)
     free(text);
 }
 
+static void test_context_slot(void **state)
+{
+    struct weft_request r = request(two, 1);
+    weft_auto_strv argv = {0};
+    char *text;
+
+    (void)state;
+    weft_solve_argv(&(struct weft_solve){.request = &r,
+                                         .platform = &two[0],
+                                         .address = "unix:///s",
+                                         .session_id = "SESSION",
+                                         .context_slot = "linux_arm_v7",
+                                         .metadata_file = "/m"},
+                    &argv);
+    text = weft_strv_join(&argv, "\n");
+    assert_has(text, "\n--opt\nlocal-sessionid:context=linux_arm_v7:SESSION\n");
+    assert_has(text, "\n--opt\nlocal-sessionid:dockerfile=SESSION\n");
+    free(text);
+}
+
 static void test_syntax(void **state)
 {
     struct weft_request r = request(two, 1);
@@ -218,8 +238,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_least),    cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_contexts), cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_attests),
+        cmocka_unit_test(test_contexts), cmocka_unit_test(test_context_slot),
+        cmocka_unit_test(test_syntax),   cmocka_unit_test(test_attests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
