@@ -48,10 +48,12 @@ echo
 "$top/examples/show.py" "$out" hello.txt
 cat <<END
 
-One image index, nine images, each made by programs of its own platform. It is in $out. Try next:
+One index of ${#platforms[@]} images, each made by programs of its own platform, in $out.
+("elf" is the machine in the header of its busybox: see examples/hello/README.md.) Try next:
 
   look at it       skopeo inspect --raw oci:$out:latest | jq .
-  unpack an image  skopeo copy --override-arch s390x oci:$out:latest oci:$dir/s390x:hello
+  unpack an image  skopeo copy --override-arch s390x oci:$out:latest \\
+                       oci:$dir/s390x:hello
                    umoci unpack --rootless --image $dir/s390x:hello $dir/s390x.bundle
                    cat $dir/s390x.bundle/rootfs/hello.txt
   build it again   $(short "$top/examples/demo.sh") $(short "$build")
