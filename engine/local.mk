@@ -78,6 +78,8 @@ libweft_a_SOURCES += \
 	%D%/worker_end.h \
 	%D%/worker_files.c \
 	%D%/worker_files.h \
+	%D%/worker_launch.c \
+	%D%/worker_launch.h \
 	%D%/worker_list.c \
 	%D%/worker_runs.c
 

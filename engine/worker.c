@@ -4,16 +4,10 @@
 #include "engine/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -29,16 +23,13 @@
 #include "engine/worker_config.h"
 #include "engine/worker_end.h"
 #include "engine/worker_files.h"
+#include "engine/worker_launch.h"
 
 enum {
     POLL_MS = 50,
     ANSWER_MS = 15 * 1000, /* for a worker that is up, or is ending, to do what it should */
     SLOTS_MAX = 64,
-    REPORT_MAX = 1 << 20,
-    REPORT_FD = 3,
 };
-
-extern char **environ;
 
 static bool cancelled(const atomic_bool *cancel)
 {
@@ -259,143 +250,13 @@ static int prepare(const struct weft_worker_config *cfg, const struct weft_worke
                                                                        : write_idle(cfg, f, err);
 }
 
-/* A session of its own: a Ctrl-C in the terminal is for weft, not for its workers. */
-static int spawn_init(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
-                      int report_fd, pid_t *pid, struct weft_err **err)
-{
-    weft_auto_free char *program = weft_xstrdup(cfg->buildkit.init);
-    weft_auto_free char *spec = weft_xstrdup(f->spec);
-    char *argv[] = {program, spec, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    int sys;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, report_fd, REPORT_FD);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, f->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND,
-                                     0600);
-    posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    sys = posix_spawn(pid, program, &actions, &attr, argv, environ);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    if (sys) {
-        return weft_fail(err, WEFT_E_CHILD, "cannot start %s: %s", program, strerror(sys));
-    }
-    return 0;
-}
-
-/* What the init has said so far. */
-struct report {
-    struct weft_buf text;
-    struct weft_process process;
-    struct weft_json *end; /* the line with "ok" */
-    bool closed;
-};
-
-static void read_line(struct report *r, const char *line, size_t len)
-{
-    struct weft_json *j = weft_json_parse(line, len, NULL);
-
-    if (weft_json_get(j, "ok")) {
-        weft_json_free(r->end);
-        r->end = weft_steal(&j);
-    } else if (weft_json_int(j, "pid", 0) > 0) {
-        r->process.pid = (pid_t)weft_json_int(j, "pid", 0);
-        r->process.start = (uint64_t)weft_json_int(j, "pid_start", 0);
-    }
-    weft_json_free(j);
-}
-
-/* Wait up to POLL_MS for more of it. */
-static void read_report(struct report *r, int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    char chunk[4096];
-    ssize_t n;
-    char *end;
-
-    if (poll(&p, 1, POLL_MS) <= 0) {
-        return;
-    }
-    n = read(fd, chunk, sizeof(chunk));
-    if (n == 0 || (n < 0 && errno != EINTR) || r->text.len > REPORT_MAX) {
-        r->closed = true;
-        return;
-    }
-    if (n > 0) {
-        weft_buf_append(&r->text, chunk, (size_t)n);
-    }
-    while (r->text.data && (end = memchr(r->text.data, '\n', r->text.len))) {
-        size_t len = (size_t)(end - r->text.data);
-
-        read_line(r, r->text.data, len);
-        weft_buf_consume(&r->text, len + 1);
-    }
-}
-
-static int reported_error(const struct weft_worker_files *f, const struct report *r,
-                          struct weft_err **err)
-{
-    const char *msg = weft_json_str(r->end, "msg");
-    const char *hint = weft_json_str(r->end, "hint");
-    weft_auto_free char *tail = NULL;
-
-    if (msg) {
-        weft_fail(err, (enum weft_code)weft_json_int(r->end, "code", WEFT_E_CHILD), "%s", msg);
-        if (err && *err) {
-            (*err)->sys = (int)weft_json_int(r->end, "sys", 0);
-        }
-        return hint ? weft_err_hint(err, "%s", hint) : -1;
-    }
-    tail = weft_file_tail(f->log, 12);
-    return weft_fail(err, WEFT_E_CHILD, "weft-init ended without a word; the end of %s:\n%s",
-                     f->log, *tail ? tail : "(empty)");
-}
-
-/* Wait for the init's word. On failure nothing of it is left. */
-static int await_init(const struct weft_worker_files *f, int fd, pid_t launcher,
-                      const atomic_bool *cancel, struct report *r, struct weft_err **err)
-{
-    bool ok, stopped = false;
-
-    while (!r->closed && !r->end) {
-        read_report(r, fd);
-        if (cancelled(cancel) && r->process.pid && !stopped) {
-            weft_process_end(r->process, false, NULL);
-            stopped = true;
-        }
-    }
-    while (waitpid(launcher, NULL, 0) < 0 && errno == EINTR) {
-    }
-    ok = weft_json_bool(r->end, "ok", false);
-    if (ok && !cancelled(cancel)) {
-        return 0;
-    }
-    if (r->process.pid) {
-        weft_process_end(r->process, false, NULL);
-    }
-    return cancelled(cancel) ? fail_cancelled(err) : reported_error(f, r, err);
-}
-
 static int start(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
                  const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
 {
     weft_auto_fd clients_fd = weft_lock_open(f->clients_lock, err);
-    weft_auto_fd read_end = -1;
-    weft_auto_fd write_end = -1;
     struct weft_worker_info info = {0};
-    struct report r = {0};
-    int ends[2];
-    pid_t launcher;
+    struct weft_launch l = {.report_fd = -1};
+    weft_auto_strv args = {0};
     int got, done;
 
     /* Held from before the init begins, so that it never sees itself without a client. */
@@ -406,18 +267,13 @@ static int start(const struct weft_worker_config *cfg, const struct weft_worker_
     if (got <= 0 || prepare(cfg, f, err) < 0) {
         return -1;
     }
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        return weft_fail_sys(err, errno, "pipe");
+    weft_strv_add(&args, f->spec);
+    done = weft_launch_start(&l, cfg->buildkit.init, &args, f->log, err);
+    if (done == 0) {
+        done = weft_launch_await(&l, cancel, err);
     }
-    read_end = ends[0];
-    write_end = ends[1];
-    if (spawn_init(cfg, f, write_end, &launcher, err) < 0) {
-        return -1;
-    }
-    close(weft_steal_fd(&write_end));
-    done = await_init(f, read_end, launcher, cancel, &r, err);
     if (done == 0 && weft_worker_info_read(f, &info) != 1) {
-        weft_process_end(r.process, false, NULL);
+        weft_process_end(l.inside, false, NULL);
         done = weft_fail(err, WEFT_E_CHILD, "the worker ended right after its start");
     }
     if (done == 0) {
@@ -425,8 +281,7 @@ static int start(const struct weft_worker_config *cfg, const struct weft_worker_
         (*out)->started_here = true;
     }
     weft_worker_info_finish(&info);
-    weft_json_free(r.end);
-    weft_buf_finish(&r.text);
+    weft_launch_finish(&l);
     return done;
 }
 
