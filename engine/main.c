@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -64,6 +66,18 @@ static int unknown(const char *name)
     return 2;
 }
 
+/* A parent may have closed these three: what we open next would get their numbers, and our messages
+ * would go into it. Opened the wrong way round, so that data for a closed standard output is still
+ * an error. */
+static void open_stdio(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
 /* Data that could not be written is a failed command, however well the rest went. */
 static int flushed(int code)
 {
@@ -83,6 +97,7 @@ int main(int argc, char **argv)
     /* a reader of our output that went away is an error of write(), not the end of the program in
      * mid-clean-up */
     signal(SIGPIPE, SIG_IGN);
+    open_stdio();
     if (argc < 2) {
         help(stderr);
         return 2;
