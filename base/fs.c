@@ -21,6 +21,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+enum {
+    CANCEL_POLL_MS = 100
+};
+
 bool weft_exists(const char *path)
 {
     return access(path, F_OK) == 0;
@@ -163,19 +167,24 @@ int weft_read_file(const char *path, size_t limit, char **data, size_t *len, str
     return 0;
 }
 
-int weft_write_all(int fd, const void *data, size_t len, const char *name, struct weft_err **err)
+int weft_write_until(int fd, const void *data, size_t len, const char *name,
+                     const atomic_bool *cancel, struct weft_err **err)
 {
     const char *p = data;
 
     while (len > 0) {
-        ssize_t n = write(fd, p, len);
+        ssize_t n;
+
+        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) {
+            return weft_fail(err, WEFT_E_CANCELLED, "interrupted");
+        }
+        n = write(fd, p, len);
 
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n < 0 && errno == EAGAIN) {
-            /* a terminal or pipe that its other users have set so */
-            (void)poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
+            (void)poll(&(struct pollfd){fd, POLLOUT, 0}, 1, cancel ? CANCEL_POLL_MS : -1);
             continue;
         }
         if (n < 0) {
@@ -185,6 +194,11 @@ int weft_write_all(int fd, const void *data, size_t len, const char *name, struc
         len -= (size_t)n;
     }
     return 0;
+}
+
+int weft_write_all(int fd, const void *data, size_t len, const char *name, struct weft_err **err)
+{
+    return weft_write_until(fd, data, len, name, NULL, err);
 }
 
 int weft_write_file(const char *path, const void *data, size_t len, mode_t mode,
@@ -390,7 +404,8 @@ char *weft_temp_dir(const char *dir, const char *prefix, struct weft_err **err)
     return weft_steal(&path);
 }
 
-int weft_copy_fd(int in_fd, int out_fd, const char *name, struct weft_err **err)
+int weft_copy_fd(int in_fd, int out_fd, const char *name, const atomic_bool *cancel,
+                 struct weft_err **err)
 {
     weft_auto_free char *chunk = NULL;
     ssize_t n;
@@ -413,7 +428,7 @@ int weft_copy_fd(int in_fd, int out_fd, const char *name, struct weft_err **err)
         if (n < 0) {
             return weft_fail_sys(err, errno, "read %s", name);
         }
-        if (weft_write_all(out_fd, chunk, (size_t)n, name, err) < 0) {
+        if (weft_write_until(out_fd, chunk, (size_t)n, name, cancel, err) < 0) {
             return -1;
         }
     }
@@ -458,7 +473,7 @@ static int place_by_temp(int in, const char *src, const char *temp, const char *
             return weft_fail_sys(err, errno, "make %s", dst);
         }
         how = WEFT_PLACED_COPY;
-        if (weft_copy_fd(in, out, dst, err) < 0) {
+        if (weft_copy_fd(in, out, dst, NULL, err) < 0) {
             return -1;
         }
     }

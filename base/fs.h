@@ -6,6 +6,7 @@
 #ifndef WEFT_BASE_FS_H
 #define WEFT_BASE_FS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +48,11 @@ int weft_read_file(const char *path, size_t limit, char **data, size_t *len, str
  * `name` is for the error. */
 int weft_write_all(int fd, const void *data, size_t len, const char *name, struct weft_err **err);
 
+/** The same, but where fd is set not to block (O_NONBLOCK) a reader that takes nothing does not hold
+ * it up: it stops with WEFT_E_CANCELLED within 100 ms once `cancel` (may be NULL) is true. */
+int weft_write_until(int fd, const void *data, size_t len, const char *name,
+                     const atomic_bool *cancel, struct weft_err **err);
+
 /** Write a file so that `path` holds either its old or its new content at any time (temporary file,
  * rename; not fsynced). What exists and is no regular file, as /dev/stdout, is written to as it is.
  * A symbolic link to a file is replaced by the file. */
@@ -80,8 +86,9 @@ enum weft_placed {
  */
 int weft_place_file(const char *src, const char *dst, uint64_t size_bytes, struct weft_err **err);
 
-/** Copy all of in_fd from its present offset to out_fd. */
-int weft_copy_fd(int in_fd, int out_fd, const char *name, struct weft_err **err);
+/** Copy all of in_fd from its present offset to out_fd. `cancel`: see weft_write_until. */
+int weft_copy_fd(int in_fd, int out_fd, const char *name, const atomic_bool *cancel,
+                 struct weft_err **err);
 
 /** The first executable `name` on $PATH, as a path that the caller frees; NULL where there is none
  * (no error). */

@@ -100,9 +100,7 @@ static la_ssize_t write_block(struct archive *a, void *data, const void *block, 
     if (t->write_err || t->abandoned) {
         return -1; /* the first of several calls said why */
     }
-    if (t->cancel && atomic_load_explicit(t->cancel, memory_order_relaxed)) {
-        weft_fail(&t->write_err, WEFT_E_CANCELLED, "interrupted");
-    } else if (weft_write_all(t->fd, block, len, t->name, &t->write_err) == 0) {
+    if (weft_write_until(t->fd, block, len, t->name, t->cancel, &t->write_err) == 0) {
         return (la_ssize_t)len;
     }
     archive_set_error(a, EIO, "write failed");

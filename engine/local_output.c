@@ -254,14 +254,15 @@ static bool adopt(const char *src, int *in, struct weft_outfile *out)
     return true;
 }
 
-static int take_whole(const char *src, struct weft_outfile *out, struct weft_err **err)
+static int take_whole(const char *src, struct weft_outfile *out, const atomic_bool *cancel,
+                      struct weft_err **err)
 {
     weft_auto_fd in = open(src, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
     if (in < 0) {
         return weft_fail_sys(err, errno, "open %s", src);
     }
-    return adopt(src, &in, out) ? 0 : weft_copy_fd(in, out->fd, out->dest, err);
+    return adopt(src, &in, out) ? 0 : weft_copy_fd(in, out->fd, out->dest, cancel, err);
 }
 
 int weft_local_write_tar(const struct weft_local_part *parts, size_t n, struct weft_outfile *out,
@@ -271,7 +272,7 @@ int weft_local_write_tar(const struct weft_local_part *parts, size_t n, struct w
     weft_auto_tar t = NULL;
 
     if (n == 1 && !parts[0].prefix) {
-        return stop_if_cancelled(cancel, err) < 0 ? -1 : take_whole(parts[0].path, out, err);
+        return stop_if_cancelled(cancel, err) < 0 ? -1 : take_whole(parts[0].path, out, cancel, err);
     }
     sorted = weft_xcalloc(n, sizeof(*sorted));
     memcpy(sorted, parts, n * sizeof(*sorted));

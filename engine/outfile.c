@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,8 @@
 #include "engine/workdir.h"
 
 enum {
-    ATTEMPTS = 100
+    ATTEMPTS = 100,
+    READER_POLL_MS = 50,
 };
 
 int weft_outfile_check(const char *dest, struct weft_err **err)
@@ -78,8 +81,40 @@ static int open_temp(struct weft_outfile *f, const char *dir, const char *prefix
     return weft_fail(err, WEFT_E_IO, "cannot lock a file in %s", dir);
 }
 
+/* Open a device or a pipe: it is written to, never replaced. */
+static int open_special(struct weft_outfile *f, bool fifo, const atomic_bool *cancel,
+                        struct weft_err **err)
+{
+    while ((f->fd = open(f->dest, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {
+        if (!fifo || errno != ENXIO) { /* ENXIO: nobody reads the pipe yet */
+            return weft_fail_sys(err, errno, "open %s", f->dest);
+        }
+        if (cancel && atomic_load(cancel)) {
+            return weft_fail(err, WEFT_E_CANCELLED, "interrupted");
+        }
+        (void)poll(NULL, 0, READER_POLL_MS);
+    }
+    return 0;
+}
+
+/*
+ * Standard output. A pipe is opened anew, so that it does not block us and stays as it is for others
+ * who have it.
+ */
+static void open_stdout(struct weft_outfile *f)
+{
+    struct stat st;
+
+    if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
+        f->fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    }
+    if (f->fd < 0) {
+        f->fd = STDOUT_FILENO;
+    }
+}
+
 /* Open f->dest, which is not standard output. */
-static int open_dest(struct weft_outfile *f, struct weft_err **err)
+static int open_dest(struct weft_outfile *f, const atomic_bool *cancel, struct weft_err **err)
 {
     weft_auto_free char *dir = NULL;
     weft_auto_free char *prefix = NULL;
@@ -92,9 +127,8 @@ static int open_dest(struct weft_outfile *f, struct weft_err **err)
         f->dest = real;
     }
     if (stat(f->dest, &st) == 0) {
-        if (!S_ISREG(st.st_mode)) { /* a device or a pipe is written to, never replaced */
-            f->fd = open(f->dest, O_WRONLY | O_CLOEXEC);
-            return f->fd < 0 ? weft_fail_sys(err, errno, "open %s", f->dest) : 0;
+        if (!S_ISREG(st.st_mode)) {
+            return open_special(f, S_ISFIFO(st.st_mode), cancel, err);
         }
         mode = st.st_mode & 0777;
     } else {
@@ -109,15 +143,18 @@ static int open_dest(struct weft_outfile *f, struct weft_err **err)
     return fchmod(f->fd, mode) < 0 ? weft_fail_sys(err, errno, "%s", f->temp) : 0;
 }
 
-struct weft_outfile *weft_outfile_open(const char *dest, struct weft_err **err)
+struct weft_outfile *weft_outfile_open(const char *dest, const atomic_bool *cancel,
+                                       struct weft_err **err)
 {
     struct weft_outfile *f = weft_xcalloc(1, sizeof(*f));
 
     f->dest = weft_xstrdup(dest);
     f->fd = -1;
     if (strcmp(dest, "-") == 0) {
-        f->fd = STDOUT_FILENO;
-    } else if (open_dest(f, err) < 0) {
+        free(f->dest);
+        f->dest = weft_xstrdup("standard output");
+        open_stdout(f);
+    } else if (open_dest(f, cancel, err) < 0) {
         weft_outfile_discard(f);
         return NULL;
     }

@@ -7,6 +7,8 @@
 #ifndef WEFT_ENGINE_OUTFILE_H
 #define WEFT_ENGINE_OUTFILE_H
 
+#include <stdatomic.h>
+
 struct weft_err;
 
 struct weft_outfile {
@@ -19,9 +21,11 @@ struct weft_outfile {
  * and it is not a directory itself. Call it before anything is started. Errors: WEFT_E_USAGE. */
 int weft_outfile_check(const char *dest, struct weft_err **err);
 
-/** Open the destination for writing. Returns NULL on failure (WEFT_E_IO). End it with commit or
- * discard. */
-struct weft_outfile *weft_outfile_open(const char *dest, struct weft_err **err);
+/** Open the destination for writing; a named pipe waits for its reader until `cancel` (may be NULL)
+ * is true. Writes to a pipe do not block: see weft_write_until. Returns NULL on failure (WEFT_E_IO,
+ * WEFT_E_CANCELLED). End it with commit or discard. */
+struct weft_outfile *weft_outfile_open(const char *dest, const atomic_bool *cancel,
+                                       struct weft_err **err);
 
 /** Put the file in its place (mode 0666 less the umask; an existing file keeps its mode). *f is
  * freed and becomes NULL, whatever the outcome. Errors: WEFT_E_IO; the destination is as it was

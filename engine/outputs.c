@@ -47,6 +47,11 @@ static bool is_layout_dir(const struct weft_output *o)
     return o->type == WEFT_OUTPUT_OCI && !o->tar;
 }
 
+static const char *dest_name(const struct weft_output *o)
+{
+    return strcmp(o->dest, "-") == 0 ? "standard output" : o->dest;
+}
+
 int weft_outputs_check(const struct weft_request *r, struct weft_err **err)
 {
     for (size_t i = 0; i < r->n_outputs; i++) {
@@ -61,7 +66,7 @@ int weft_outputs_check(const struct weft_request *r, struct weft_err **err)
         for (size_t k = 0; k < i; k++) {
             if (strcmp(r->outputs[k].dest, o->dest) == 0) {
                 return weft_fail(err, WEFT_E_USAGE, "two outputs have the destination %s",
-                                 strcmp(o->dest, "-") == 0 ? "standard output" : o->dest);
+                                 dest_name(o));
             }
         }
     }
@@ -308,12 +313,12 @@ static int prepare(struct weft_outputs *o, struct place *p, const struct weft_de
         weft_image_finish(&copy);
         return rc;
     }
-    p->file = weft_outfile_open(output->dest, err);
+    p->file = weft_outfile_open(output->dest, cancel, err);
     if (!p->file) {
         return -1;
     }
     if (output->type == WEFT_OUTPUT_OCI) {
-        return weft_layout_write_tar(o->stage, p->file->fd, output->dest, root, naming, cancel,
+        return weft_layout_write_tar(o->stage, p->file->fd, p->file->dest, root, naming, cancel,
                                      err);
     }
     {
@@ -354,7 +359,7 @@ static int wrap_partial(const struct weft_outputs *o, size_t done, struct weft_e
         weft_auto_free char *list = NULL;
 
         for (size_t i = 0; i < done; i++) {
-            weft_strv_add(&dests, o->request->outputs[i].dest);
+            weft_strv_add(&dests, dest_name(&o->request->outputs[i]));
         }
         list = weft_strv_join(&dests, ", ");
         weft_err_wrap(err, "%s written, but then", list);
@@ -381,14 +386,14 @@ int weft_outputs_commit(struct weft_outputs *o, const atomic_bool *cancel,
     }
     for (size_t i = 0; i < r->n_outputs; i++) {
         if (prepare(o, &o->places[i], &root, &naming, cancel, err) < 0) {
-            return weft_err_wrap(err, "output %s", r->outputs[i].dest);
+            return weft_err_wrap(err, "output %s", dest_name(&r->outputs[i]));
         }
     }
     for (size_t i = 0; i < r->n_outputs; i++) {
         /* once one destination has changed, the rest follows: an interruption now would leave a
          * part */
         if (commit_one(o, &o->places[i], &root, &naming, i == 0 ? cancel : NULL, err) < 0) {
-            weft_err_wrap(err, "output %s", r->outputs[i].dest);
+            weft_err_wrap(err, "output %s", dest_name(&r->outputs[i]));
             return wrap_partial(o, i, err);
         }
     }

@@ -95,7 +95,7 @@ static int check_dest(const char *dest, struct weft_err **err)
 static int write_tar(struct weft_stage *stage, const char *dest, const struct weft_descriptor *root,
                      const struct weft_layout_naming *naming, struct weft_err **err)
 {
-    struct weft_outfile *out = weft_outfile_open(dest, err);
+    struct weft_outfile *out = weft_outfile_open(dest, NULL, err);
 
     if (!out) {
         return -1;

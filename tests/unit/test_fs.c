@@ -691,13 +691,13 @@ static void test_copy_fd(void **state)
     out_fd = open(dst, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(lseek(in_fd, 4, SEEK_SET), 4);
     assert_int_equal(write(out_fd, "ab", 2), 2);
-    assert_ok(weft_copy_fd(in_fd, out_fd, "f", &err), &err);
+    assert_ok(weft_copy_fd(in_fd, out_fd, "f", NULL, &err), &err);
     assert_file(dst, "ab456789", 8);
     close(out_fd);
     /* copy_file_range refuses O_APPEND */
     assert_int_equal(lseek(in_fd, 0, SEEK_SET), 0);
     out_fd = open(dst, O_WRONLY | O_APPEND | O_CLOEXEC);
-    assert_ok(weft_copy_fd(in_fd, out_fd, "f", &err), &err);
+    assert_ok(weft_copy_fd(in_fd, out_fd, "f", NULL, &err), &err);
     assert_file(dst, "ab4567890123456789", 18);
     close(in_fd);
     close(out_fd);
@@ -707,7 +707,7 @@ static void test_copy_fd(void **state)
     assert_true(n > 0);
     assert_int_equal(lseek(in_fd, 0, SEEK_SET), 0);
     out_fd = open(dst, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    assert_ok(weft_copy_fd(in_fd, out_fd, "f", &err), &err);
+    assert_ok(weft_copy_fd(in_fd, out_fd, "f", NULL, &err), &err);
     assert_file(dst, text, (size_t)n);
     close(in_fd);
     close(out_fd);
@@ -719,20 +719,20 @@ static void test_copy_fd(void **state)
         assert_int_equal(write(fds[1], "piped", 5), 5);
         close(fds[1]);
         out_fd = open(dst, O_WRONLY | O_TRUNC | O_CLOEXEC);
-        assert_ok(weft_copy_fd(fds[0], out_fd, "f", &err), &err);
+        assert_ok(weft_copy_fd(fds[0], out_fd, "f", NULL, &err), &err);
         assert_file(dst, "piped", 5);
         close(fds[0]);
         close(out_fd);
     }
     in_fd = open(src, O_RDONLY | O_CLOEXEC);
     out_fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    assert_int_equal(weft_copy_fd(in_fd, out_fd, "f", &err), -1);
+    assert_int_equal(weft_copy_fd(in_fd, out_fd, "f", NULL, &err), -1);
     assert_err(&err, WEFT_E_IO, ENOSPC, "f");
-    assert_int_equal(weft_copy_fd(in_fd, -1, "f", &err), 0); /* nothing is left to be read */
+    assert_int_equal(weft_copy_fd(in_fd, -1, "f", NULL, &err), 0); /* nothing is left to be read */
     assert_int_equal(lseek(in_fd, 0, SEEK_SET), 0);
-    assert_int_equal(weft_copy_fd(in_fd, -1, "f", &err), -1);
+    assert_int_equal(weft_copy_fd(in_fd, -1, "f", NULL, &err), -1);
     assert_err(&err, WEFT_E_IO, EBADF, "write f");
-    assert_int_equal(weft_copy_fd(-1, out_fd, "f", &err), -1);
+    assert_int_equal(weft_copy_fd(-1, out_fd, "f", NULL, &err), -1);
     assert_err(&err, WEFT_E_IO, EBADF, "read f");
     close(in_fd);
     close(out_fd);

@@ -484,7 +484,7 @@ static void test_at_once(void **state)
 
 static void write_tar(struct result *r, const char *path)
 {
-    struct weft_outfile *out = weft_outfile_open(path, NULL);
+    struct weft_outfile *out = weft_outfile_open(path, NULL, NULL);
 
     assert_non_null(out);
     assert_int_equal(
@@ -536,7 +536,7 @@ static void test_tar_cancelled(void **state)
     fixture_write(path, "old");
     before = fixture_snapshot(home);
     result_make(f, path, "one", NULL, &r);
-    out = weft_outfile_open(path, NULL);
+    out = weft_outfile_open(path, NULL, NULL);
     assert_non_null(out);
     assert_int_equal(
         weft_layout_write_tar(r.stage, out->fd, path, &r.root, &r.naming, &cancel, &err), -1);
@@ -586,7 +586,7 @@ static void test_outfile(void **state)
     assert_int_equal(weft_outfile_check(home, NULL), -1);
     assert_int_equal(weft_outfile_check(nowhere, NULL), -1);
 
-    out = weft_outfile_open(link, NULL);
+    out = weft_outfile_open(link, NULL, NULL);
     assert_non_null(out);
     assert_false(weft_exists(dead));
     assert_int_equal(write(out->fd, "new!", 4), 4);
@@ -599,7 +599,7 @@ static void test_outfile(void **state)
     assert_int_equal(st.st_mode & 0777, 0640);
 
     /* a device is written to, not replaced */
-    out = weft_outfile_open("/dev/null", NULL);
+    out = weft_outfile_open("/dev/null", NULL, NULL);
     assert_non_null(out);
     assert_null(out->temp);
     assert_int_equal(weft_outfile_commit(&out, NULL), 0);

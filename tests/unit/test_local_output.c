@@ -264,7 +264,7 @@ static void join(const struct fixture *f, const char *const names[2], const char
     weft_auto_free char *path = fixture_path(f, dest);
     const struct weft_local_part parts[] = {{.path = b, .prefix = "linux_arm64"},
                                             {.path = a, .prefix = "linux_amd64"}};
-    struct weft_outfile *out = weft_outfile_open(path, NULL);
+    struct weft_outfile *out = weft_outfile_open(path, NULL, NULL);
     weft_auto_err err = NULL;
 
     assert_non_null(out);
@@ -383,7 +383,7 @@ static void test_tar_damaged(void **state)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         const struct weft_local_part part = {.path = bad, .prefix = "linux_amd64"};
-        struct weft_outfile *out = weft_outfile_open(path, NULL);
+        struct weft_outfile *out = weft_outfile_open(path, NULL, NULL);
         weft_auto_err err = NULL;
 
         assert_int_equal(fixture_shell(f, cases[i].script), 0);
@@ -408,7 +408,7 @@ static void test_tar_single(void **state)
 
     fixture_write(src, "a tar");
     assert_int_equal(stat(src, &before), 0);
-    out = weft_outfile_open(path, NULL);
+    out = weft_outfile_open(path, NULL, NULL);
     assert_int_equal(weft_local_write_tar(&part, 1, out, 0, NULL, NULL), 0);
     assert_false(weft_exists(path));
     assert_int_equal(weft_outfile_commit(&out, NULL), 0);
