@@ -29,6 +29,7 @@ enum {
     POLL_MS = 50,
     ANSWER_MS = 15 * 1000, /* for a worker that is up, or is ending, to do what it should */
     SLOTS_MAX = 64,
+    LOOKS_MAX = 20, /* at a worker that is there, and gone, and there again */
 };
 
 static bool cancelled(const atomic_bool *cancel)
@@ -312,7 +313,7 @@ static int try_slot(const struct weft_worker_config *cfg, const struct weft_work
     if (start_fd < 0 || lock_wait(start_fd, true, -1, cancel, err) < 0) {
         return -1;
     }
-    for (;;) {
+    for (int i = 0; i < LOOKS_MAX && !cancelled(cancel); i++) {
         struct weft_worker_info info = {0};
         int got;
 
@@ -334,6 +335,9 @@ static int try_slot(const struct weft_worker_config *cfg, const struct weft_work
             }
         }
     }
+    return cancelled(cancel) ? fail_cancelled(err)
+                             : weft_fail(err, WEFT_E_IO, "its process cannot be looked at (no file "
+                                                         "descriptors left?)");
 }
 
 int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
