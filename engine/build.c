@@ -402,19 +402,47 @@ static void on_session(const char *id, void *data)
     advance(s->b);
 }
 
+static bool is_solving(const struct weft_build_slot *s)
+{
+    for (size_t i = 0; i < s->b->r->n_platforms; i++) {
+        if (s->b->lanes[i].slot == s && s->b->lanes[i].state == LANE_SOLVING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_holder_exit(int64_t sent_bytes, const char *error, void *data)
 {
     struct weft_build_slot *s = data;
 
     s->holder = NULL;
     s->sent_bytes = sent_bytes;
-    if (!s->b->ended) {
-        /* solves that are under way fail by themselves, those that wait fail here */
+    if (!s->b->ended && !atomic_load(&s->b->cancel)) {
         weft_fail(&s->err, WEFT_E_CHILD, "session holder: %s", error ? error : "ended");
-        weft_warn("worker %s: %s", s->name, s->err->msg);
-        slot_fail(s);
+        if (is_solving(s)) { /* they fail by themselves if they still want files */
+            weft_warn("worker %s: %s", s->name, s->err->msg);
+        }
+        slot_fail(s); /* for those that wait */
     }
     advance(s->b);
+}
+
+/* What the user should know of the workers: it is the same for all of them, so once. */
+static void say_notes(struct weft_build_slot *s)
+{
+    if (s->b->noted) {
+        return;
+    }
+    s->b->noted = true;
+    if (s->worker->scope == WEFT_SCOPE_EXISTING) {
+        weft_warn("worker %s has no handlers of its own (the kernel denies the mount of "
+                  "binfmt_misc): it uses the host's",
+                  s->name);
+    }
+    if (s->worker->note) {
+        weft_warn("%s", s->worker->note);
+    }
 }
 
 static void acquire_done(void *data)
@@ -440,11 +468,7 @@ static void acquire_done(void *data)
     if (!s->worker) {
         slot_fail(s);
     } else if (wanted && !atomic_load(&b->cancel)) {
-        if (s->worker->scope == WEFT_SCOPE_EXISTING) {
-            weft_warn("worker %s has no handlers of its own (the kernel denies the mount of "
-                      "binfmt_misc): it uses the host's",
-                      s->name);
-        }
+        say_notes(s);
         s->state = SLOT_ANNOUNCING;
         s->holder = weft_holder_start(b->loop, weft_worker_config_session(b->cfg),
                                       s->worker->address, b->r, on_session, on_holder_exit, s,
@@ -516,7 +540,7 @@ static void start_waiting(struct weft_build *b)
             continue;
         }
         solve_start(l);
-        running++;
+        running += l->state == LANE_SOLVING; /* one that cannot start holds up nobody */
     }
 }
 
@@ -749,10 +773,14 @@ static int prepare(struct weft_build *b, struct weft_err **err)
 
 static void watch_signals(struct weft_build *b)
 {
+    struct sigaction hangup;
+
     b->signals[0] = weft_signal_watch(b->loop, SIGINT, on_interrupt, b);
     b->signals[1] = weft_signal_watch(b->loop, SIGTERM, on_interrupt, b);
-    b->signals[2] = weft_signal_watch(b->loop, SIGHUP, on_interrupt, b);
-    b->signals[3] = weft_signal_watch(b->loop, SIGWINCH, on_resize, b);
+    b->signals[2] = weft_signal_watch(b->loop, SIGWINCH, on_resize, b);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) { /* nohup */
+        b->signals[3] = weft_signal_watch(b->loop, SIGHUP, on_interrupt, b);
+    }
 }
 
 static void destroy(struct weft_build *b)

@@ -18,6 +18,28 @@
 #include "engine/solve_error.h"
 #include "engine/worker.h"
 
+/* The error that all failed lanes share: said once, and not per platform. Borrowed; NULL if they
+ * differ. */
+static const struct weft_err *common_cause(const struct weft_build *b)
+{
+    const struct weft_err *first = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        const struct weft_build_lane *l = &b->lanes[i];
+
+        if (l->state != LANE_FAILED) {
+            continue;
+        }
+        if (!l->err || (first && strcmp(first->msg, l->err->msg) != 0)) {
+            return NULL;
+        }
+        first = first ? first : l->err;
+        n++;
+    }
+    return n > 1 || (first && first->code == WEFT_E_UNSUPPORTED) ? first : NULL;
+}
+
 static void report_failures(struct weft_build *b)
 {
     for (size_t i = 0; i < b->r->n_platforms; i++) {
@@ -28,8 +50,15 @@ static void report_failures(struct weft_build *b)
             continue;
         }
         weft_solve_error_parse(l->text.data ? l->text.data : "", &e);
-        weft_progress_print_failure(b->progress, i, l->err ? NULL : e.excerpt,
-                                    l->err ? l->err->msg : e.message);
+        if (l->err) {
+            weft_auto_free char *text =
+                weft_fmt("%s%s%s", l->err->msg, l->err->hint ? "\ntry: " : "",
+                         l->err->hint ? l->err->hint : "");
+
+            weft_progress_print_failure(b->progress, i, NULL, text);
+        } else {
+            weft_progress_print_failure(b->progress, i, e.excerpt, e.message);
+        }
         weft_solve_error_finish(&e);
     }
 }
@@ -39,8 +68,8 @@ static int failed(struct weft_build *b, struct weft_err **err)
 {
     weft_auto_strv names = {0};
     weft_auto_free char *list = NULL;
-    const struct weft_err *lacking = NULL;
-    size_t n_lacking = 0;
+    const struct weft_err *cause = common_cause(b);
+    bool lacking = true;
 
     for (size_t i = 0; i < b->r->n_platforms; i++) {
         const struct weft_build_lane *l = &b->lanes[i];
@@ -50,17 +79,17 @@ static int failed(struct weft_build *b, struct weft_err **err)
             continue;
         }
         weft_strv_add(&names, weft_platform_format(&b->r->platforms[i], name));
-        if (l->err && l->err->code == WEFT_E_UNSUPPORTED) {
-            lacking = l->err;
-            n_lacking++;
-        }
+        lacking &= l->err && l->err->code == WEFT_E_UNSUPPORTED;
     }
     list = weft_strv_join(&names, ", ");
-    if (lacking && n_lacking == names.n) {
-        weft_fail(err, WEFT_E_UNSUPPORTED, "%s: %s", list, lacking->msg);
-        return weft_err_hint(err, "%s", lacking->hint ? lacking->hint : "weft build -D says more");
+    if (!cause) {
+        report_failures(b);
+        return weft_fail(err, lacking ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD,
+                         "build failed for %s; no output was written", list);
     }
-    return weft_fail(err, WEFT_E_BUILD, "build failed for %s; no output was written", list);
+    weft_fail(err, lacking ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD, "build failed for %s: %s", list,
+              cause->msg);
+    return cause->hint ? weft_err_hint(err, "%s", cause->hint) : -1;
 }
 
 static struct weft_json *platform_metadata(const struct weft_build *b)
@@ -158,14 +187,14 @@ static int report(struct weft_build *b, FILE *out, struct weft_err **err)
         report_success(b);
         return 0;
     }
-    if (b->interrupted) {
-        return weft_fail(err, WEFT_E_CANCELLED, "interrupted; no output was written");
-    }
-    if (b->err) {
+    if (b->err && b->err->code != WEFT_E_CANCELLED) {
         *err = weft_steal(&b->err);
         return -1;
     }
-    report_failures(b);
+    if (b->interrupted) {
+        report_failures(b); /* of before */
+        return weft_fail(err, WEFT_E_CANCELLED, "interrupted; no output was written");
+    }
     return failed(b, err);
 }
 
