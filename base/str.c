@@ -400,6 +400,36 @@ int weft_parse_long(const char *s, long min, long max, const char *what, long *o
     return 0;
 }
 
+int weft_parse_size(const char *s, uint64_t *bytes)
+{
+    static const char units[] = "kMGT";
+    unsigned long long v;
+    char *end;
+
+    if (*s < '0' || *s > '9') {
+        return -1;
+    }
+    errno = 0;
+    v = strtoull(s, &end, 10);
+    if (errno) {
+        return -1;
+    }
+    if (*end) {
+        const char *unit = strchr(units, *end == 'K' ? 'k' : *end);
+
+        if (!unit || end[1]) {
+            return -1;
+        }
+        for (const char *u = units; u <= unit; u++) {
+            if (__builtin_mul_overflow(v, 1000ULL, &v)) {
+                return -1;
+            }
+        }
+    }
+    *bytes = v;
+    return 0;
+}
+
 int weft_parse_bool(const char *s, bool *out)
 {
     static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};

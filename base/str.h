@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct weft_err;
 
@@ -87,6 +88,10 @@ char *weft_human_size(double bytes);
 /** Parse a whole decimal number in [min, max]. Returns 0, or -1 with WEFT_E_USAGE naming `what`. */
 int weft_parse_long(const char *s, long min, long max, const char *what, long *out,
                     struct weft_err **err);
+
+/** Parse a size: a whole number of bytes, or one with k, M, G or T behind it (powers of 1000, as
+ * weft_human_size prints them). Returns 0, or -1 if it is none or too large. */
+int weft_parse_size(const char *s, uint64_t *bytes);
 
 /** Go's strconv.ParseBool: 1 t T TRUE true True, 0 f F FALSE false False. Returns 0, or -1 if it is
  * neither. */

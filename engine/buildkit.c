@@ -130,6 +130,14 @@ int weft_buildkit_find(struct weft_buildkit *b, struct weft_err **err)
     return find_runtimes(&b->runtimes, err);
 }
 
+char *weft_buildkit_find_init(struct weft_err **err)
+{
+    weft_auto_free char *libexec = weft_dir_libexec();
+    char *init = NULL;
+
+    return find_needed("weft-init", NULL, libexec, &init, err) < 0 ? NULL : init;
+}
+
 void weft_buildkit_finish(struct weft_buildkit *b)
 {
     free(b->buildkitd);
@@ -199,14 +207,6 @@ char *weft_buildkit_version(const char *program)
     }
     text[strcspn(text, "\n")] = '\0';
     return weft_printable(text);
-}
-
-uint64_t weft_buildkit_share_bytes(uint64_t fs_size_bytes, unsigned n)
-{
-    const uint64_t most = UINT64_C(100000000000);
-    uint64_t all = fs_size_bytes / 5 * 4;
-
-    return (all < most ? all : most) / n;
 }
 
 char *weft_buildkit_config(uint64_t share_bytes)

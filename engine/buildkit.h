@@ -43,10 +43,10 @@ bool weft_buildkit_help_has_keep(const char *help);
  */
 char *weft_buildkit_version(const char *program);
 
-/** Disk space of one of n states: all together get min(80 % of the file system, 100 GB). n >= 1. */
-uint64_t weft_buildkit_share_bytes(uint64_t fs_size_bytes, unsigned n);
+/** weft-init alone, which removing a state takes. Caller frees. NULL: WEFT_E_UNSUPPORTED. */
+char *weft_buildkit_find_init(struct weft_err **err);
 
-/** buildkitd.toml of a worker that may use so much. Caller frees. */
+/** buildkitd.toml of a worker whose cache may have so many bytes. Caller frees. */
 char *weft_buildkit_config(uint64_t share_bytes);
 
 /** The variables of our environment that a worker gets: proxies and CA files, "K=V", sorted. */

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -18,6 +14,7 @@
 #include "engine/buildkit.h"
 #include "engine/cmd.h"
 #include "engine/worker.h"
+#include "engine/worker_disk.h"
 
 static const char usage[] =
     "usage: weft worker list [--json] [--size]\n"
@@ -49,38 +46,6 @@ static int fail_usage(struct weft_err **err, const char *what)
 {
     weft_fail(err, WEFT_E_USAGE, "worker: %s", what);
     return weft_err_hint(err, "weft worker --help");
-}
-
-/* Sum of what lies below fd, which this function closes. *whole: nothing was out of reach (files of
- * other ids of the worker's namespace are, for an ordinary user). */
-static uint64_t disk_usage(int fd, bool *whole)
-{
-    weft_auto_dir dir = fd < 0 ? NULL : fdopendir(fd);
-    uint64_t sum = 0;
-    struct dirent *e;
-
-    if (!dir) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        *whole = *whole && errno == ENOENT;
-        return 0;
-    }
-    while ((e = readdir(dir))) {
-        struct stat st;
-
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-            fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            continue;
-        }
-        sum += (uint64_t)st.st_blocks * 512 / (S_ISDIR(st.st_mode) ? 1 : st.st_nlink);
-        if (S_ISDIR(st.st_mode)) {
-            sum += disk_usage(
-                openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-                whole);
-        }
-    }
-    return sum;
 }
 
 static char *uptime(int64_t started_s)
@@ -139,11 +104,10 @@ static void print_json(FILE *out, const struct weft_worker_entry *list, size_t n
         }
         weft_json_set_str(j, "state", e->state_dir);
         if (size) {
-            bool whole = true;
+            bool whole;
 
             weft_json_set_int(j, "size_bytes",
-                              (int64_t)disk_usage(
-                                  open(e->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &whole));
+                              (int64_t)weft_worker_disk_walk(e->state_dir, &whole));
             weft_json_set_bool(j, "size_whole", whole);
         }
         weft_json_append(workers, j);
@@ -178,9 +142,9 @@ static void print_table(FILE *out, const struct weft_worker_entry *list, size_t 
         weft_auto_free char *used = weft_fmt("%s", "");
 
         if (size) {
-            bool whole = true;
-            int fd = open(e->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            weft_auto_free char *human = weft_human_size((double)disk_usage(fd, &whole));
+            bool whole;
+            weft_auto_free char *human =
+                weft_human_size((double)weft_worker_disk_walk(e->state_dir, &whole));
             weft_auto_free char *mark = weft_fmt("%s%s", whole ? "" : ">", human);
 
             free(used);

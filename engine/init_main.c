@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weft-init SPEC: makes a worker's namespaces, and is the first process in them: registers the
- * handlers, runs buildkitd, reaps what is orphaned, and ends it all when buildkitd ends, on
- * SIGTERM, and when no client has been there for long enough. Started by weft (engine/worker.c)
- * with its reports on descriptor 3 and the worker's log on 1 and 2.
+ * handlers, runs buildkitd, reaps what is orphaned, trims the cache, and ends it all when buildkitd
+ * ends, on SIGTERM, and when no client has been there for long enough. weft-init --remove PATH...:
+ * makes the same namespaces, and removes the trees. Started by weft (engine/worker_launch.c) with
+ * its reports on descriptor 3 and the worker's log on 1 and 2.
  *
  * Reports are lines of JSON: {"pid":...} when the process exists, then {"ok":true,...} or
  * {"ok":false,"code":...,"msg":...}.
@@ -34,6 +35,8 @@
 #include "binfmt/sandbox.h"
 #include "binfmt/stuck.h"
 #include "engine/buildkit.h"
+#include "engine/init_tasks.h"
+#include "engine/worker_disk.h"
 #include "engine/worker_files.h"
 
 enum {
@@ -46,9 +49,13 @@ enum {
     STOP_MS = 5000,
     LOCK_MS = 10 * 1000, /* for what is left of a worker before us to let go of the state */
     LOG_LINES = 12,
+    TRIM_UNUSED_MS = 3000,    /* a worker without clients for so long trims its cache */
+    TRIM_USED_MS = 60 * 1000, /* how often one with clients does, where its share got smaller */
+    SHARE_AGAIN_MS = 2000,    /* how often it looks what its share is */
 };
 
 struct init {
+    struct weft_strv remove; /* --remove: the paths; nothing else of this is used then */
     struct weft_json *spec;
     struct weft_worker_files files;
     struct weft_worker_info info;
@@ -60,7 +67,15 @@ struct init {
     int64_t idle_ms;
     int64_t idle_since_ms;
     int64_t stuck_scan_ms;
-    struct timespec idle_mtime;
+    struct timespec wishes_mtime;
+    /* the cache's size; BuildKit holds itself to the share of its start while it works */
+    uint64_t budget_bytes;
+    uint64_t share_bytes;   /* as of share_ms */
+    uint64_t trimmed_bytes; /* the share that the cache was held to last */
+    int64_t share_ms;
+    int64_t trimmed_ms;
+    pid_t trimmer; /* 0: none */
+    bool used;     /* there was a client since the last trim */
 };
 
 static int64_t now_ms(void)
@@ -134,6 +149,8 @@ static bool reap(struct init *in)
             in->status = status;
             in->buildkitd = 0;
             ended = true;
+        } else if (pid == in->trimmer) {
+            in->trimmer = 0;
         }
     }
     return ended;
@@ -355,6 +372,7 @@ static int prepare(struct init *in, struct weft_err **err)
     if (weft_worker_info_write(&in->files, &in->info, err) < 0) {
         return -1;
     }
+    (void)weft_init_sweep(in->files.removing);
     if (clear_remains(in, err) < 0 || weft_mkdirs(in->files.tmp, 0700, err) < 0 ||
         weft_mkdirs(in->files.home, 0700, err) < 0) {
         return -1;
@@ -362,32 +380,91 @@ static int prepare(struct init *in, struct weft_err **err)
     return start_buildkitd(in, err);
 }
 
-static void load_idle(struct init *in)
+static void load_wishes(struct init *in)
 {
     struct stat st;
     weft_auto_free char *text = NULL;
 
-    if (stat(in->files.idle, &st) < 0 || (st.st_mtim.tv_sec == in->idle_mtime.tv_sec &&
-                                          st.st_mtim.tv_nsec == in->idle_mtime.tv_nsec)) {
+    if (stat(in->files.wishes, &st) < 0 || (st.st_mtim.tv_sec == in->wishes_mtime.tv_sec &&
+                                            st.st_mtim.tv_nsec == in->wishes_mtime.tv_nsec)) {
         return;
     }
-    in->idle_mtime = st.st_mtim;
+    in->wishes_mtime = st.st_mtim;
     in->idle_since_ms = now_ms(); /* somebody was here, perhaps too shortly to be seen */
-    if (weft_read_file(in->files.idle, 64, &text, NULL, NULL) == 0) {
-        in->idle_ms = strtoll(text, NULL, 10);
+    in->used = true;
+    in->share_ms = 0;
+    if (weft_read_file(in->files.wishes, 64, &text, NULL, NULL) == 0) {
+        char *end;
+
+        in->idle_ms = strtoll(text, &end, 10);
+        in->budget_bytes = strtoull(end, NULL, 10);
     }
+}
+
+static void load_share(struct init *in)
+{
+    weft_auto_free char *workers = NULL;
+    weft_auto_free char *root = NULL;
+
+    if (in->share_ms && now_ms() - in->share_ms < SHARE_AGAIN_MS) {
+        return;
+    }
+    workers = weft_path_dir(in->files.state_dir);
+    root = weft_path_dir(workers);
+    in->share_bytes = weft_worker_disk_share(in->budget_bytes, root);
+    in->share_ms = now_ms();
+}
+
+static bool trim_is_due(struct init *in, bool busy)
+{
+    int64_t wait_ms = in->idle_ms < TRIM_UNUSED_MS ? in->idle_ms : TRIM_UNUSED_MS;
+    bool smaller;
+
+    load_share(in);
+    smaller = in->share_bytes < in->trimmed_bytes;
+    if (busy) {
+        return smaller && now_ms() - in->trimmed_ms >= TRIM_USED_MS;
+    }
+    return smaller || (in->used && now_ms() - in->idle_since_ms >= wait_ms);
+}
+
+/* Trim the cache where there is reason to. True: that is going on. */
+static bool trim(struct init *in, bool busy)
+{
+    weft_auto_err err = NULL;
+    pid_t pid;
+
+    if (in->trimmer) {
+        return true;
+    }
+    if (in->budget_bytes == 0 || !trim_is_due(in, busy)) {
+        return false;
+    }
+    in->used = busy;
+    in->trimmed_bytes = in->share_bytes;
+    in->trimmed_ms = now_ms();
+    pid = weft_init_trim(weft_json_str(in->spec, "buildctl"), in->files.socket, in->share_bytes,
+                         in->files.usage, &err);
+    if (pid < 0) {
+        weft_warn("the cache was not trimmed: %s", err->msg);
+        return false;
+    }
+    in->trimmer = pid;
+    return true;
 }
 
 /* True: nobody has been here for long enough, and nobody can come any more, since we keep the lock.
  */
 static bool idle_too_long(struct init *in)
 {
-    load_idle(in);
+    load_wishes(in);
     if (weft_lock_try(in->clients_fd, true, NULL) != 1) {
         in->idle_since_ms = now_ms();
+        in->used = true;
+        (void)trim(in, true);
         return false;
     }
-    if (now_ms() - in->idle_since_ms >= in->idle_ms) {
+    if (!trim(in, false) && now_ms() - in->idle_since_ms >= in->idle_ms) {
         return true;
     }
     weft_lock_release(in->clients_fd);
@@ -422,7 +499,8 @@ static void end_all_stuck(struct init *in)
 
 static void serve(struct init *in)
 {
-    in->idle_since_ms = now_ms();
+    in->idle_since_ms = in->trimmed_ms = now_ms();
+    in->used = true;
     for (;;) {
         int sig = wait_signal(in, POLL_MS);
 
@@ -518,6 +596,28 @@ static int inside(const struct weft_sandbox_self *self, void *data)
     return 0;
 }
 
+/* The first process inside, for --remove. */
+static int remove_inside(const struct weft_sandbox_self *self, void *data)
+{
+    const struct init *in = data;
+    weft_auto_json line = weft_json_object();
+    struct weft_err *err = NULL;
+    uint64_t bytes;
+
+    prctl(PR_SET_NAME, "weft-remove");
+    weft_json_set_int(line, "pid", self->pid);
+    weft_json_set_int(line, "pid_start", (int64_t)self->pid_start);
+    report(line);
+    if (weft_init_remove(&in->remove, REPORT_FD, &bytes, &err) < 0) {
+        report_error(err, NULL);
+        return 1;
+    }
+    weft_json_set_bool(line, "ok", true);
+    weft_json_set_int(line, "bytes", (int64_t)bytes);
+    report(line);
+    return 0;
+}
+
 static int load_spec(struct init *in, const char *path, struct weft_err **err)
 {
     const char *slot, *runtime_root, *state_root;
@@ -536,12 +636,12 @@ static int load_spec(struct init *in, const char *path, struct weft_err **err)
     in->info.runtime = weft_xstrdup_null(weft_json_str(in->spec, "runtime"));
     if (weft_json_int(in->spec, "schema", 0) != WEFT_WORKER_FORMAT || !slot || !runtime_root ||
         !state_root || scope < 0 || !in->info.identity || !in->info.buildkitd ||
-        !in->info.runtime) {
+        !in->info.runtime || !weft_json_str(in->spec, "buildctl")) {
         return weft_fail(err, WEFT_E_INTERNAL, "%s is not what this weft-init takes", path);
     }
     in->info.scope = (enum weft_scope)scope;
     in->info.started_s = time(NULL);
-    in->idle_ms = weft_json_int(in->spec, "idle_ms", 0);
+    in->trimmed_bytes = (uint64_t)weft_json_int(in->spec, "share_bytes", 0);
     weft_worker_files_init(&in->files, runtime_root, state_root, slot);
     return 0;
 }
@@ -552,9 +652,14 @@ int main(int argc, char **argv)
     struct weft_idmaps maps = {0};
     struct weft_sandbox_self self;
     struct weft_err *err = NULL;
+    weft_sandbox_fn *fn;
 
-    if (argc != 2 || fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC) < 0) {
-        fprintf(stderr, "usage: weft-init SPEC\nIt is started by weft, not by hand.\n");
+    for (int i = 2; i < argc && strcmp(argv[1], "--remove") == 0; i++) {
+        weft_strv_add(&in.remove, argv[i]);
+    }
+    if ((argc != 2 && in.remove.n == 0) || fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC) < 0) {
+        fprintf(stderr, "usage: weft-init SPEC\n       weft-init --remove PATH...\n"
+                        "It is started by weft, not by hand.\n");
         return 2;
     }
     (void)close_range(REPORT_FD + 1, ~0u, 0);
@@ -565,12 +670,19 @@ int main(int argc, char **argv)
     sigaddset(&in.signals, SIGTERM);
     sigaddset(&in.signals, SIGINT);
     sigaddset(&in.signals, SIGHUP);
-    if (load_spec(&in, argv[1], &err) < 0 || weft_idmaps_detect(&maps, &err) < 0) {
+    if (chdir("/") < 0) { /* not to keep a file system busy */
+        weft_fail_sys(&err, errno, "chdir /");
+        report_error(err, NULL);
+        return 1;
+    }
+    if ((in.remove.n == 0 && load_spec(&in, argv[1], &err) < 0) ||
+        weft_idmaps_detect(&maps, &err) < 0) {
         report_error(err, NULL);
         return 1;
     }
     /* blocked from here on: a first process of a PID namespace gets only signals that it blocks or
      * handles */
     sigprocmask(SIG_BLOCK, &in.signals, NULL);
-    return weft_sandbox_enter(&maps, inside, report_error, &in, &self) < 0 ? 1 : 0;
+    fn = in.remove.n > 0 ? remove_inside : inside;
+    return weft_sandbox_enter(&maps, fn, report_error, &in, &self) < 0 ? 1 : 0;
 }

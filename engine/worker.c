@@ -4,9 +4,9 @@
 #include "engine/worker.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -21,6 +21,7 @@
 #include "binfmt/sandbox.h"
 #include "engine/buildkit.h"
 #include "engine/worker_config.h"
+#include "engine/worker_disk.h"
 #include "engine/worker_end.h"
 #include "engine/worker_files.h"
 #include "engine/worker_launch.h"
@@ -134,12 +135,17 @@ static struct weft_worker *make_worker(const struct weft_worker_config *cfg,
     return w;
 }
 
-static int write_idle(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
-                      struct weft_err **err)
+static int write_wishes(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                        struct weft_err **err)
 {
-    weft_auto_free char *text = weft_fmt("%ld\n", cfg->idle_ms);
+    weft_auto_free char *text = NULL;
+    uint64_t budget;
 
-    return weft_write_file(f->idle, text, strlen(text), 0600, err);
+    if (weft_worker_config_budget(cfg, &budget, err) < 0) {
+        return -1;
+    }
+    text = weft_fmt("%ld %" PRIu64 "\n", cfg->idle_ms, budget);
+    return weft_write_file(f->wishes, text, strlen(text), 0600, err);
 }
 
 static struct weft_process process_of(const struct weft_worker_info *info)
@@ -183,7 +189,7 @@ static int attach(const struct weft_worker_config *cfg, const struct weft_worker
         if (weft_buildkit_ping(f->socket, POLL_MS)) {
             bool ready = weft_worker_info_read(f, &info) == 1 && info.ready;
 
-            if (ready && write_idle(cfg, f, err) == 0) {
+            if (ready && write_wishes(cfg, f, err) == 0) {
                 *out = make_worker(cfg, f, &info, &fd);
             }
             weft_worker_info_finish(&info);
@@ -197,7 +203,7 @@ static int attach(const struct weft_worker_config *cfg, const struct weft_worker
 }
 
 static char *spec_text(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
-                       const char *runtime)
+                       const char *runtime, uint64_t share)
 {
     weft_auto_json spec = weft_json_object();
     struct weft_json *handlers = weft_json_array();
@@ -217,9 +223,10 @@ static char *spec_text(const struct weft_worker_config *cfg, const struct weft_w
     weft_json_set_str(spec, "scope", weft_scope_name(cfg->scope));
     weft_json_set(spec, "handlers", handlers);
     weft_json_set_str(spec, "buildkitd", cfg->buildkit.buildkitd);
+    weft_json_set_str(spec, "buildctl", cfg->buildkit.buildctl);
     weft_json_set_str(spec, "runtime", runtime);
     weft_json_set(spec, "env", env);
-    weft_json_set_int(spec, "idle_ms", cfg->idle_ms);
+    weft_json_set_int(spec, "share_bytes", (int64_t)share);
     return weft_json_dump(spec, 2);
 }
 
@@ -230,7 +237,7 @@ static int prepare(const struct weft_worker_config *cfg, const struct weft_worke
     const char *runtime = weft_buildkit_runtime(&cfg->buildkit, err);
     weft_auto_free char *spec = NULL;
     weft_auto_free char *config = NULL;
-    struct statvfs st;
+    uint64_t share;
 
     if (!runtime) {
         return -1;
@@ -238,17 +245,17 @@ static int prepare(const struct weft_worker_config *cfg, const struct weft_worke
     if (weft_mkdirs(f->state_dir, 0700, err) < 0 || weft_mkdirs(f->binfmt_dir, 0700, err) < 0) {
         return -1;
     }
-    if (statvfs(f->state_dir, &st) < 0) {
-        return weft_fail_sys(err, errno, "%s", f->state_dir);
+    if (weft_worker_config_budget(cfg, &share, err) < 0) {
+        return -1;
     }
-    config = weft_buildkit_config(weft_buildkit_share_bytes((uint64_t)st.f_blocks * st.f_frsize,
-                                                            weft_worker_config_count_states(cfg)));
-    spec = spec_text(cfg, f, runtime);
+    share = weft_worker_disk_share(share, cfg->state_root);
+    config = weft_buildkit_config(share);
+    spec = spec_text(cfg, f, runtime, share);
     if (weft_write_file(f->config, config, strlen(config), 0600, err) < 0) {
         return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
     }
     return weft_write_file(f->spec, spec, strlen(spec), 0600, err) < 0 ? -1
-                                                                       : write_idle(cfg, f, err);
+                                                                       : write_wishes(cfg, f, err);
 }
 
 static int start(const struct weft_worker_config *cfg, const struct weft_worker_files *f,

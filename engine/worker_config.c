@@ -3,7 +3,6 @@
 
 #include "engine/worker_config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -13,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +28,7 @@
 #include "binfmt/existing.h"
 #include "binfmt/qemu.h"
 #include "engine/worker.h"
+#include "engine/worker_disk.h"
 #include "engine/worker_files.h"
 
 enum {
@@ -191,7 +192,8 @@ static int gather(struct weft_worker_config *cfg, struct weft_err **err)
     }
     cfg->state_root = weft_path_abs(state, err);
     cfg->runtime_root = cfg->state_root ? weft_path_abs(runtime, err) : NULL;
-    if (!cfg->runtime_root || weft_buildkit_find(&cfg->buildkit, err) < 0) {
+    if (!cfg->runtime_root || weft_worker_disk_from_env(&cfg->disk_bytes, err) < 0 ||
+        weft_buildkit_find(&cfg->buildkit, err) < 0) {
         return -1;
     }
     weft_platform_host(&platform);
@@ -276,22 +278,19 @@ void weft_worker_config_log(const struct weft_worker_config *cfg)
     weft_debug("workers: identity %s, scope %s", cfg->identity, weft_scope_name(cfg->scope));
 }
 
-unsigned weft_worker_config_count_states(const struct weft_worker_config *cfg)
+int weft_worker_config_budget(const struct weft_worker_config *cfg, uint64_t *bytes,
+                              struct weft_err **err)
 {
-    weft_auto_free char *path = weft_path_join(cfg->state_root, "workers");
-    weft_auto_dir dir = opendir(path);
-    unsigned n = 0;
-    struct dirent *e;
+    struct statvfs st;
 
-    while (dir && (e = readdir(dir))) {
-        struct stat st;
-
-        if (e->d_name[0] != '.' && fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISDIR(st.st_mode)) {
-            n++;
+    *bytes = cfg->disk_bytes;
+    if (*bytes == 0) {
+        if (statvfs(cfg->state_root, &st) < 0) {
+            return weft_fail_sys(err, errno, "%s", cfg->state_root);
         }
+        *bytes = weft_worker_disk_default((uint64_t)st.f_blocks * st.f_frsize);
     }
-    return n ? n : 1;
+    return 0;
 }
 
 /* The states of another format. */

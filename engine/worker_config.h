@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/digest.h"
 #include "base/str.h"
@@ -27,6 +28,7 @@ struct weft_emulated {
 struct weft_worker_config {
     enum weft_scope scope;
     long idle_ms;
+    uint64_t disk_bytes; /* for all states together; 0: by the size of the file system */
     char *runtime_root;
     char *state_root;
     struct weft_buildkit buildkit;
@@ -49,7 +51,8 @@ bool weft_worker_config_native(const struct weft_worker_config *cfg, const struc
  * WEFT_E_IO; WEFT_E_UNSUPPORTED (a newer weft's). */
 int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct weft_err **err);
 
-/** How many states there are; at least 1. */
-unsigned weft_worker_config_count_states(const struct weft_worker_config *cfg);
+/** What all states together may have. Errors: WEFT_E_IO (the state directory is not there). */
+int weft_worker_config_budget(const struct weft_worker_config *cfg, uint64_t *bytes,
+                              struct weft_err **err);
 
 #endif

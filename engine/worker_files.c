@@ -30,7 +30,7 @@ void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_roo
     f->socket = weft_path_join(f->runtime_dir, "buildkitd.sock");
     f->clients_lock = weft_path_join(f->runtime_dir, "clients.lock");
     f->start_lock = weft_path_join(f->runtime_dir, "start.lock");
-    f->idle = weft_path_join(f->runtime_dir, "idle");
+    f->wishes = weft_path_join(f->runtime_dir, "wishes");
     f->binfmt_dir = weft_path_join(f->runtime_dir, "binfmt");
     f->state_dir = weft_fmt("%s/workers/%s", state_root, slot);
     f->state_lock = weft_path_join(f->state_dir, "lock");
@@ -39,14 +39,16 @@ void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_roo
     f->config = weft_path_join(f->state_dir, "buildkitd.toml");
     f->home = weft_path_join(f->state_dir, "home");
     f->tmp = weft_path_join(f->state_dir, "tmp");
+    f->usage = weft_path_join(f->state_dir, "usage.json");
+    f->removing = weft_fmt("%s/workers/.%s.removing", state_root, slot);
 }
 
 void weft_worker_files_finish(struct weft_worker_files *f)
 {
     char *const all[] = {
-        f->slot, f->runtime_dir, f->info,      f->spec,       f->socket,        f->clients_lock,
-        f->idle, f->binfmt_dir,  f->state_dir, f->state_lock, f->buildkit_root, f->start_lock,
-        f->log,  f->config,      f->home,      f->tmp,
+        f->slot,   f->runtime_dir, f->info,      f->spec,       f->socket,        f->clients_lock,
+        f->wishes, f->binfmt_dir,  f->state_dir, f->state_lock, f->buildkit_root, f->start_lock,
+        f->log,    f->config,      f->home,      f->tmp,        f->usage,         f->removing,
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -29,16 +29,18 @@ struct weft_worker_files {
     char *socket;       /* buildkitd.sock */
     char *clients_lock; /* shared: a client; exclusive: the worker is being ended */
     char *start_lock;   /* exclusive: somebody looks for or starts the worker */
-    char *idle;         /* milliseconds, as text; the latest client's wish */
+    char *wishes;       /* the latest client's, as text: idle time in ms, disk budget in bytes */
     char *binfmt_dir;   /* where the worker has its binfmt_misc */
     /* in the state directory */
     char *state_dir;  /* STATE/workers/SLOT */
     char *state_lock; /* held by the init while it lives */
     char *buildkit_root;
     char *log;    /* buildkitd.log */
+    char *usage;  /* usage.json: how large the cache is (engine/worker_disk.h) */
     char *config; /* buildkitd.toml */
     char *home;
     char *tmp;
+    char *removing; /* STATE/workers/.SLOT.removing: what is left of a state that was given up */
 };
 
 /** Name the files of a slot below the directories that base/dirs.h gives. */

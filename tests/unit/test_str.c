@@ -333,6 +333,36 @@ static void test_human_size(void **state)
     }
 }
 
+static void test_parse_size(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } good[] = {
+        {"0", 0},
+        {"1234567", 1234567},
+        {"5k", 5000},
+        {"5K", 5000},
+        {"20M", 20000000},
+        {"100G", UINT64_C(100000000000)},
+        {"2T", UINT64_C(2000000000000)},
+        {"18446744073709551615", UINT64_MAX},
+    };
+    static const char *const bad[] = {
+        "", "G", "-1", "+1", " 1", "1 ", "1GB", "1x", "1.5G", "18446744073709551616", "99999999T",
+    };
+    uint64_t v;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_int_equal(weft_parse_size(good[i].text, &v), 0);
+        assert_int_equal(v, good[i].bytes);
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(weft_parse_size(bad[i], &v), -1);
+    }
+}
+
 static void test_parse_long(void **state)
 {
     static const struct {
@@ -414,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_printable_all_bytes),
         cmocka_unit_test(test_human_size),
         cmocka_unit_test(test_parse_long),
+        cmocka_unit_test(test_parse_size),
         cmocka_unit_test(test_parse_bool),
     };
 

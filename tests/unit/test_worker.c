@@ -11,6 +11,7 @@
 #include "engine/buildkit.h"
 #include "engine/worker.h"
 #include "engine/worker_config.h"
+#include "engine/worker_disk.h"
 #include "engine/worker_end.h"
 #include "engine/worker_files.h"
 #include "tests/helpers.h"
@@ -160,15 +161,73 @@ static void test_help_has_keep(void **state)
     assert_false(weft_buildkit_help_has_keep(""));
 }
 
+static void test_budget(void **state)
+{
+    static const char *const bad[] = {"0", "999999", "100", "10%", "-5G", "5GB", "\x1b[2J"};
+    struct weft_worker_config *cfg;
+    struct weft_err *err = NULL;
+    uint64_t bytes = 0;
+    char *base;
+
+    make_machine(*state);
+    unsetenv("WEFT_WORKER_DISK");
+    base = identity(NULL);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        setenv("WEFT_WORKER_DISK", bad[i], 1);
+        assert_null(weft_worker_config_create(NULL, &err));
+        assert_non_null(err->hint);
+        assert_err(&err, WEFT_E_USAGE, 0, "WEFT_WORKER_DISK");
+    }
+    setenv("WEFT_WORKER_DISK", "20M", 1);
+    assert_identity(base, NULL, true); /* a worker that is up takes the new budget */
+    cfg = weft_worker_config_create(NULL, &err);
+    assert_ok(weft_worker_config_budget(cfg, &bytes, &err), &err);
+    assert_int_equal(bytes, 20000000);
+    weft_worker_config_destroy(cfg);
+    unsetenv("WEFT_WORKER_DISK");
+    free(base);
+}
+
+static void test_usage(void **state)
+{
+    struct weft_worker_usage u = {UINT64_C(5000000000), 7}, v = {0};
+    char *path = weft_path_join(*state, "usage.json");
+    struct weft_err *err = NULL;
+
+    assert_int_equal(weft_worker_usage_read(path, &v), 0);
+    assert_ok(weft_worker_usage_write(path, &u, &err), &err);
+    assert_int_equal(weft_worker_usage_read(path, &v), 1);
+    assert_int_equal(v.used_bytes, u.used_bytes);
+    assert_int_equal(v.share_bytes, u.share_bytes);
+    put_file(path, "{\"schema\":1,\"used_bytes\":-1,\"share_bytes\":2}", 46);
+    assert_int_equal(weft_worker_usage_read(path, &v), 0);
+    free(path);
+}
+
 static void test_share(void **state)
 {
     const uint64_t gb = 1000000000;
     char *config = weft_buildkit_config(50 * gb);
 
-    (void)state;
-    assert_int_equal(weft_buildkit_share_bytes(1000 * gb, 1), 100 * gb);
-    assert_int_equal(weft_buildkit_share_bytes(1000 * gb, 4), 25 * gb);
-    assert_int_equal(weft_buildkit_share_bytes(10 * gb, 2), 4 * gb);
+    char *workers = weft_path_join(*state, "workers");
+    char *sub;
+
+    assert_int_equal(weft_worker_disk_default(1000 * gb), 100 * gb);
+    assert_int_equal(weft_worker_disk_default(10 * gb), 8 * gb);
+    assert_int_equal(weft_worker_disk_share(10 * gb, *state), 10 * gb); /* no state yet */
+    for (int i = 0; i < 4; i++) {
+        sub = weft_fmt("%s/s%d", workers, i);
+        assert_int_equal(weft_mkdirs(sub, 0700, NULL), 0);
+        free(sub);
+    }
+    sub = weft_path_join(workers, ".s1.removing");
+    assert_int_equal(weft_mkdirs(sub, 0700, NULL), 0);
+    free(sub);
+    sub = weft_path_join(workers, "version");
+    put_file(sub, "1", 1);
+    free(sub);
+    assert_int_equal(weft_worker_disk_share(10 * gb, *state), 10 * gb / 4);
+    free(workers);
     assert_non_null(strstr(config, "maxUsedSpace = \"50000000000\""));
     free(config);
 }
@@ -323,7 +382,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         temp_test(test_identity),     temp_test(test_missing_programs),
         temp_test(test_runs),         cmocka_unit_test(test_help_has_keep),
-        cmocka_unit_test(test_share), cmocka_unit_test(test_files),
+        temp_test(test_share),        cmocka_unit_test(test_files),
+        temp_test(test_budget),       temp_test(test_usage),
         temp_test(test_info),         temp_test(test_tail),
         temp_test(test_ping),         cmocka_unit_test(test_end),
     };

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What weft-init does beside running buildkitd: it keeps the cache within the worker's share of the
+ * disk, and removes states. Both need the worker's id maps, so they are done in its namespaces.
+ */
+#ifndef WEFT_ENGINE_INIT_TASKS_H
+#define WEFT_ENGINE_INIT_TASKS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/str.h"
+
+struct weft_err;
+
+/**
+ * Start a child that has BuildKit delete what was used least recently until its cache has at most
+ * share_bytes, and writes usage_path (engine/worker_disk.h). Its words go to stderr. Returns its
+ * id, or -1 (WEFT_E_IO).
+ */
+pid_t weft_init_trim(const char *buildctl, const char *socket_path, uint64_t share_bytes,
+                     const char *usage_path, struct weft_err **err);
+
+/** Start a child that removes a tree. Returns its id; 0: there is nothing to remove, or no child
+ * could be made. */
+pid_t weft_init_sweep(const char *path);
+
+/**
+ * Remove trees; *bytes is the disk space that they had. The process is ended within 200 ms once
+ * nobody reads report_fd any more. Returns 0, or -1 (WEFT_E_IO; the rest is still there).
+ */
+int weft_init_remove(const struct weft_strv *paths, int report_fd, uint64_t *bytes,
+                     struct weft_err **err);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The disk space of workers' states. One budget is for all states together; each has an equal share
+ * of it, which gets smaller as states are added. Shared by weft, which says what the budget is, and
+ * weft-init, which keeps its state within the share (docs/workers.md, "Disk space").
+ */
+#ifndef WEFT_ENGINE_WORKER_DISK_H
+#define WEFT_ENGINE_WORKER_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct weft_err;
+
+/** min(80 % of the file system, 100 GB): the budget where the user does not say. */
+uint64_t weft_worker_disk_default(uint64_t fs_size_bytes);
+
+/** $WEFT_WORKER_DISK into *bytes; 0: not set. Errors: WEFT_E_USAGE. */
+int weft_worker_disk_from_env(uint64_t *bytes, struct weft_err **err);
+
+/** How many states lie in STATE_ROOT/workers; at least 1. */
+unsigned weft_worker_disk_count(const char *state_root);
+
+/** What each state may have of `budget_bytes`, with as many states as there are now. */
+uint64_t weft_worker_disk_share(uint64_t budget_bytes, const char *state_root);
+
+/** Sum of the disk blocks below a directory (each hard link its part). *whole becomes false where
+ * something was out of reach, as files of the worker's other ids are for an ordinary user. */
+uint64_t weft_worker_disk_walk(const char *dir, bool *whole);
+
+/** What a worker has written down about its state: what BuildKit counted when the cache was last
+ * trimmed, and to which share. */
+struct weft_worker_usage {
+    uint64_t used_bytes;
+    uint64_t share_bytes;
+};
+
+/** Returns 1, or 0 where there is no such file. */
+int weft_worker_usage_read(const char *path, struct weft_worker_usage *u);
+int weft_worker_usage_write(const char *path, const struct weft_worker_usage *u,
+                            struct weft_err **err);
+
+#endif
