@@ -26,6 +26,8 @@ import (
 	"syscall"
 
 	"github.com/moby/buildkit/session"
+	// BuildKit's own encoding, as in buildkitd and buildctl: gRPC's refuses file names that are not UTF-8.
+	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto"
 )
 
 const (
