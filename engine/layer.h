@@ -34,9 +34,10 @@ int weft_tar_add_file(struct weft_tar *t, const char *path, mode_t mode, int64_t
                       const char *src, struct weft_err **err);
 
 /**
- * Copy all entries of the tar file `src` below `prefix` ("linux_arm64"): paths and targets of hard
- * links get the prefix, targets of symbolic links do not. Owners, modes, times, extended
- * attributes, devices and holes are kept. Errors: WEFT_E_IO, WEFT_E_FORMAT (damaged, or a path with
+ * Copy all entries of the tar file `src` below `prefix` ("linux_arm64"; "": as they are): paths and
+ * targets of hard links get the prefix, targets of symbolic links do not. Owners, modes, times,
+ * extended attributes, devices and holes are kept. Errors: WEFT_E_IO, WEFT_E_FORMAT (damaged, or a
+ * path with
  * ".." in it), WEFT_E_CANCELLED.
  */
 int weft_tar_add_tar(struct weft_tar *t, const char *src, const char *prefix,

@@ -237,7 +237,7 @@ static int compare_parts(const void *a, const void *b)
     const struct weft_local_part *pa = a;
     const struct weft_local_part *pb = b;
 
-    return strcmp(pa->prefix, pb->prefix);
+    return strcmp(pa->prefix ? pa->prefix : pa->path, pb->prefix ? pb->prefix : pb->path);
 }
 
 /* Let src become the output's temporary file. False where it cannot: nothing has happened then. */
@@ -282,8 +282,10 @@ int weft_local_write_tar(const struct weft_local_part *parts, size_t n, struct w
         return -1;
     }
     for (size_t i = 0; i < n; i++) {
-        if (weft_tar_add_dir(t, sorted[i].prefix, 0755, mtime_s, err) < 0 ||
-            weft_tar_add_tar(t, sorted[i].path, sorted[i].prefix, err) < 0) {
+        const char *prefix = sorted[i].prefix;
+
+        if ((prefix && weft_tar_add_dir(t, prefix, 0755, mtime_s, err) < 0) ||
+            weft_tar_add_tar(t, sorted[i].path, prefix ? prefix : "", err) < 0) {
             return -1;
         }
     }

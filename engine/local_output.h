@@ -37,9 +37,9 @@ int weft_local_commit(const struct weft_local_part *parts, size_t n, const char 
 
 /**
  * Write the tars of parts[n] to an open output file: one part without a prefix as it is (moved
- * where that is possible), else one tar with a folder per part, sorted by name (all parts have a
- * prefix then). `mtime_s` is the time of the folders: SOURCE_DATE_EPOCH, or 0. Errors: WEFT_E_IO,
- * WEFT_E_FORMAT, WEFT_E_CANCELLED. The caller commits or discards `out`.
+ * where that is possible), else one tar, with a folder for each part that has a prefix, sorted by
+ * prefix, or by path. `mtime_s` is the time of the folders: SOURCE_DATE_EPOCH, or 0. Errors:
+ * WEFT_E_IO, WEFT_E_FORMAT, WEFT_E_CANCELLED. The caller commits or discards `out`.
  */
 int weft_local_write_tar(const struct weft_local_part *parts, size_t n, struct weft_outfile *out,
                          int64_t mtime_s, const atomic_bool *cancel, struct weft_err **err);

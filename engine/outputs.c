@@ -227,9 +227,8 @@ void weft_outputs_solve_args(const struct weft_outputs *o, size_t i, bool export
         path = part_path(o, p, i);
         dest = weft_fmt("dest=%s", path);
         field = weft_csv_field(dest);
-        /* the folders are weft's to make: each solve knows of one platform only */
-        weft_buf_printf(&b, "type=%s,%s,platform-split=false",
-                        p->output->type == WEFT_OUTPUT_LOCAL ? "local" : "tar", field);
+        weft_buf_printf(&b, "type=%s,%s", p->output->type == WEFT_OUTPUT_LOCAL ? "local" : "tar",
+                        field);
         add_attrs(&b, p->output);
         weft_strv_take(out, weft_buf_steal(&b));
     }
@@ -253,6 +252,10 @@ void weft_result_finish(struct weft_result *r)
     *r = (struct weft_result){0};
 }
 
+/*
+ * What buildctl exported. Of several platforms each solve is a multi-platform one
+ * (weft_solve.index), and what it exports lies in the platform's folder already.
+ */
 static struct weft_local_part *make_parts(const struct weft_outputs *o, const struct place *p,
                                           struct weft_strv *strings)
 {
@@ -260,14 +263,8 @@ static struct weft_local_part *make_parts(const struct weft_outputs *o, const st
     struct weft_local_part *parts = weft_xcalloc(n, sizeof(*parts));
 
     for (size_t i = 0; i < n; i++) {
-        char name[WEFT_PLATFORM_SIZE];
-
         weft_strv_take(strings, part_path(o, p, i));
         parts[i].path = strings->v[strings->n - 1];
-        if (n > 1) {
-            weft_strv_add(strings, weft_platform_dirname(&o->request->platforms[i], name));
-            parts[i].prefix = strings->v[strings->n - 1];
-        }
     }
     return parts;
 }
