@@ -3,6 +3,7 @@
 
 #include "engine/build.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,8 @@ static void take_done(void *data)
 
     if (!l->err) {
         lane_done(l);
+    } else if (l->err->sys == ENOSPC || l->err->sys == EDQUOT) {
+        lane_fail(l, l->err->msg); /* an export needs as much room */
     } else if (!l->export_layout && !atomic_load(&l->b->cancel)) {
         /* the store's layout is containerd's affair, and it may collect garbage at any time: ask
          * BuildKit for a copy */
@@ -216,7 +219,7 @@ static void on_stderr(char *line, size_t len, void *data)
     }
 }
 
-static void solve_failed(struct weft_build_lane *l)
+static void solve_failed(struct weft_build_lane *l, int code)
 {
     struct weft_solve_error e = {0};
 
@@ -226,6 +229,11 @@ static void solve_failed(struct weft_build_lane *l)
             "the worker %s ended during the build: its buildkitd or its init was killed "
             "(out of memory?); %s/buildkitd.log has its last words, a new build starts it again",
             l->slot->worker->slot, l->slot->worker->state_dir);
+        lane_fail(l, l->err->msg);
+        return;
+    }
+    if (code == 128 + SIGKILL && !atomic_load(&l->b->cancel)) {
+        weft_fail(&l->err, WEFT_E_CHILD, "buildctl was killed (out of memory?)");
         lane_fail(l, l->err->msg);
         return;
     }
@@ -240,7 +248,7 @@ static void on_solved(int code, void *data)
 
     l->child = NULL;
     if (code != 0 || atomic_load(&l->b->cancel)) {
-        solve_failed(l);
+        solve_failed(l, code);
     } else if (!weft_outputs_want_images(l->b->outputs)) {
         lane_done(l);
     } else if (read_metadata(l) < 0) {
@@ -314,7 +322,9 @@ static void slot_fail(struct weft_build_slot *s)
 
         if (l->slot == s && l->state == LANE_WAITING) {
             weft_fail(&l->err, s->err->code, "%s", s->err->msg);
-            weft_err_hint(&l->err, "%s", s->err->hint ? s->err->hint : "weft build -D says more");
+            if (s->err->hint) {
+                weft_err_hint(&l->err, "%s", s->err->hint);
+            }
             lane_fail(l, s->err->msg);
         }
     }
@@ -851,5 +861,10 @@ int weft_build_run(const struct weft_request *r, FILE *out, struct weft_err **er
 
     rc = run(&b, out, err);
     destroy(&b);
+    if (b.interrupted) { /* and has been obeyed: one more does not change the exit code */
+        signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
+    }
     return rc;
 }

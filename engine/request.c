@@ -4,8 +4,11 @@
 #include "engine/request.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -474,6 +477,7 @@ static int set_file(const char *flag, const char *path, char **out, struct weft_
 {
     weft_auto_free char *abs = NULL;
     weft_auto_free char *dir = NULL;
+    struct stat st;
 
     if (!path) {
         return 0;
@@ -492,6 +496,10 @@ static int set_file(const char *flag, const char *path, char **out, struct weft_
     if (!weft_is_dir(dir)) {
         weft_fail(err, WEFT_E_USAGE, "%s: there is no directory %s", flag, dir);
         return weft_err_hint(err, "mkdir -p %s", dir);
+    }
+    if ((stat(abs, &st) < 0 || S_ISREG(st.st_mode)) && access(dir, W_OK | X_OK) < 0) {
+        return weft_fail(err, WEFT_E_USAGE, "%s: cannot write to %s: %s", flag, dir,
+                         strerror(errno));
     }
     *out = weft_steal(&abs);
     return 0;

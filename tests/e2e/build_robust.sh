@@ -70,10 +70,10 @@ start --platform linux/amd64 -o type=tar,dest=fifo good
 wait_for 10 grep -q 'done:' log || fail "$(cat log)"
 kill -INT $pid
 ends 130
-sleep 60 <fifo &
+{ exec sleep 60; } <fifo &
 reader=$!
-for platforms in linux/amd64 $two; do
-    start --platform $platforms -o - big >fifo
+for platforms in linux/amd64 "$two"; do
+    start --platform "$platforms" -o - big >fifo
     wait_for 10 grep -q 'amd64\] done:' log || fail "$(cat log)"
     sleep 0.5
     kill -INT $pid
@@ -90,6 +90,58 @@ start --platform $two,linux/arm64 --workers=group --jobs=1 \
 ends 1
 grep -q 'build failed for linux/amd64, linux/386, linux/arm64: cannot run .*buildctl: Argument list too long' log ||
     fail "$(cat log)"
+
+note "a buildctl that is killed"
+start --platform linux/amd64 --no-cache slow
+sleep 1.5
+kill -KILL "$(pgrep -P $pid buildctl)"
+ends 1
+grep -q 'buildctl was killed' log || fail "$(cat log)"
+
+note "what has failed before an interrupt is told"
+dockerfile mixed <<'END'
+FROM busybox
+RUN if [ "$(uname -m)" = aarch64 ]; then echo wrong here; exit 7; fi; sleep 30
+END
+start --platform linux/amd64,linux/arm64 mixed
+wait_for 10 grep -q 'arm64\] failed' log || fail "$(cat log)"
+kill -INT $pid
+ends 130
+sed -n '/^linux.arm64 failed at/,$p' log | grep -q 'exit code 7' || fail "$(cat log)"
+
+if ((EUID == 0)); then
+    note "a file system that is full, then one that is read-only"
+    mkdir full
+    mount -t tmpfs -o size=2500k tmpfs full
+    unmount_and_clean_up()
+    {
+        local rc=$?
+        umount "$WEFT_TEST_TMP/full" || true
+        (exit "$rc") || clean_up
+    }
+    trap unmount_and_clean_up EXIT
+    for output in type=oci,dest=full/o,tar=false type=oci,dest=full/o.tar type=local,dest=full/l type=tar,dest=full/t.tar; do
+        rc=0
+        build --platform $two -o "$output" big >log 2>&1 || rc=$?
+        expect "exit code of $output" "$rc" 1
+        grep -qi 'no space left' log || fail "$(cat log)"
+        expect "what $output leaves" "$(ls -A full)" ""
+    done
+    mount -o remount,ro full
+    for flag in -otype=oci,dest=full/o,tar=false -otype=tar,dest=full/t.tar --metadata-file=full/m --iidfile=full/i; do
+        rc=0
+        build --platform $two -o type=oci,dest=ro,tar=false "$flag" big >log 2>&1 || rc=$?
+        expect "exit code of $flag" "$rc" 2
+        grep -q 'cannot write to .*full: Read-only' log || fail "$(cat log)"
+        ! grep -q 'starting worker' log || fail "it was found late: $(cat log)"
+    done
+    mount -o remount,rw,size=60m full
+    build --platform $two -o type=oci,dest=full/o,tar=false -o full/l -o type=tar,dest=full/t.tar big >log 2>&1 ||
+        fail "a state on another file system: $(cat log)"
+    cmp full/l/linux_386/big big/big
+    umount full
+    trap clean_up EXIT
+fi
 
 note "names that need quoting, with blobs linked and with blobs exported"
 name=$'a b,c="d"=e\nf'
