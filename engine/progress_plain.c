@@ -183,22 +183,29 @@ static void plain_line(struct weft_progress *p, struct weft_progress_lane_state 
     fflush(p->out);
 }
 
+/* How a lane in a final phase ended, in a line. */
+static void print_end(const struct weft_progress *p, const struct weft_progress_lane_state *l)
+{
+    if (l->phase == WEFT_PHASE_DONE) {
+        weft_auto_free char *summary = weft_lane_summary(l);
+
+        fprintf(p->out, "[%s] done: %s\n", l->platform, summary);
+    } else {
+        fprintf(p->out, "[%s] %s%s%s\n", l->platform, weft_phase_name(l->phase),
+                l->text ? ": " : "", l->text ? l->text : "");
+    }
+}
+
 static void plain_phase(struct weft_progress *p, struct weft_progress_lane_state *l)
 {
-    weft_auto_free char *summary = NULL;
-
     if (weft_phase_is_final(l->phase)) {
         settle(p, l, 0);
     }
     switch (l->phase) {
     case WEFT_PHASE_DONE:
-        summary = weft_lane_summary(l);
-        fprintf(p->out, "[%s] done: %s\n", l->platform, summary);
-        break;
     case WEFT_PHASE_FAILED:
     case WEFT_PHASE_CANCELLED:
-        fprintf(p->out, "[%s] %s%s%s\n", l->platform, weft_phase_name(l->phase),
-                l->text ? ": " : "", l->text ? l->text : "");
+        print_end(p, l);
         break;
     case WEFT_PHASE_WAITING:
     case WEFT_PHASE_SOLVING:
@@ -232,6 +239,16 @@ static void plain_finish(struct weft_progress *p, bool ok)
     weft_progress_warnings(p, &warnings);
     for (size_t i = 0; i < warnings.n; i++) {
         fprintf(p->out, "WARNING: %s\n", warnings.v[i]);
+    }
+    if (p->n_lanes < 2) {
+        return;
+    }
+    /* once more, together: in a long log the ends of the platforms are far apart */
+    fputs("\n", p->out);
+    for (size_t i = 0; i < p->n_lanes; i++) {
+        if (weft_phase_is_final(p->lanes[i].phase)) {
+            print_end(p, &p->lanes[i]);
+        }
     }
 }
 

@@ -228,6 +228,17 @@ static void test_plain_prefix(void **state)
         assert_true(weft_starts_with(lines.v[i], "[linux/arm64] ") ||
                     weft_starts_with(lines.v[i], "[linux/amd64] "));
     }
+    /* at the end, how each of them ended, together */
+    {
+        size_t before = strlen(r->written);
+        const char *end;
+
+        weft_progress_finish(r->p, true);
+        fflush(r->out);
+        end = r->written + before;
+        assert_non_null(strstr(end, "[linux/arm64] done: "));
+        assert_non_null(strstr(end, "[linux/amd64] done: "));
+    }
     rig_free(r);
 }
 
