@@ -26,6 +26,23 @@ machine_of()
     esac
 }
 
+# run_on PLATFORM PROGRAM ARG...: runs it under the platform's own QEMU, or natively
+run_on()
+{
+    local qemu
+    case $1 in
+    linux/amd64 | linux/386) "${@:2}"; return ;;
+    linux/arm64) qemu=aarch64 ;;
+    linux/arm/*) qemu=arm ;;
+    linux/mips64le) qemu=mips64el ;;
+    *) qemu=${1#linux/} ;;
+    esac
+    if command -v "qemu-$qemu-static" >/dev/null; then
+        qemu=$qemu-static
+    fi
+    "qemu-$qemu" "${@:2}"
+}
+
 check_image()
 {
     local who=$1 out=$2 platform=$3 digest=$4 arch variant machine
@@ -41,6 +58,8 @@ check_image()
     umoci --log=fatal unpack --rootless --image "$one:x" "$one.root" || fail "umoci unpack of $platform"
     file -L "$one.root/rootfs/bin/busybox" | grep -q "${machine##*|}" ||
         fail "$platform: $(file -L "$one.root/rootfs/bin/busybox")"
+    machine=$(run_on "$platform" "$one.root/rootfs/bin/busybox" uname -m) || fail "$platform: its busybox does not run"
+    grep -Eqx "$(machine_of "$platform" | sed 's/|[^|]*$//')" <<<"$machine" || fail "$platform: its busybox says '$machine'"
     chmod -R u+w "$one.root"
     rm -rf "$one" "$one.root"
 }
