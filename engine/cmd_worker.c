@@ -19,6 +19,7 @@
 static const char usage[] =
     "usage: weft worker list [--json] [--size]\n"
     "       weft worker stop [--force] (--all | SLOT...)\n"
+    "       weft worker remove [--force] (--all | SLOT...)\n"
     "\n"
     "A worker is a buildkitd that weft has started for a platform (or for a group of them). It "
     "ends\n"
@@ -28,18 +29,22 @@ static const char usage[] =
     "  --json      as JSON\n"
     "  --size      with the disk space of each state (walks over all of its files)\n"
     "stop          end workers, and wait until nothing of them is left\n"
+    "remove        end workers, and remove their states\n"
     "  -a, --all   all of them\n"
     "  -f, --force also those in use: their builds fail\n"
     "\n"
     "examples:\n"
     "  weft worker list\n"
     "  weft worker stop linux_arm64\n"
-    "  weft worker stop --all\n";
+    "  weft worker stop --all\n"
+    "  weft worker remove linux_arm64     the next build for it starts cold\n"
+    "  weft worker remove --all --force   nothing is left\n";
 
 static const char *const status_names[] = {
     [WEFT_WORKER_STOPPED] = "stopped",
     [WEFT_WORKER_IDLE] = "idle",
     [WEFT_WORKER_BUSY] = "busy",
+    [WEFT_WORKER_REMOVING] = "removing",
 };
 
 static int fail_usage(struct weft_err **err, const char *what)
@@ -90,7 +95,7 @@ static void print_json(FILE *out, const struct weft_worker_entry *list, size_t n
 
         weft_json_set_str(j, "slot", e->slot);
         weft_json_set_str(j, "status", status_names[e->status]);
-        if (e->status != WEFT_WORKER_STOPPED) {
+        if (e->pid) {
             weft_auto_free char *version = buildkit_version(e->buildkitd);
 
             weft_json_set_int(j, "pid", e->pid);
@@ -131,11 +136,11 @@ static void print_table(FILE *out, const struct weft_worker_entry *list, size_t 
 
         width = len > width ? len : width;
     }
-    fprintf(out, "%-*s  %-7s  %7s  %8s  %-10s  %-9s  %s%s\n", width, "SLOT", "STATUS", "PID", "UP",
+    fprintf(out, "%-*s  %-8s  %7s  %8s  %-10s  %-9s  %s%s\n", width, "SLOT", "STATUS", "PID", "UP",
             "BUILDKIT", "HANDLERS", size ? "     SIZE  " : "", "SOCKET OR STATE");
     for (size_t i = 0; i < n; i++) {
         const struct weft_worker_entry *e = &list[i];
-        bool up = e->status != WEFT_WORKER_STOPPED;
+        bool up = e->pid != 0;
         weft_auto_free char *pid = up ? weft_fmt("%d", (int)e->pid) : weft_fmt("-");
         weft_auto_free char *time_up = up ? uptime(e->started_s) : weft_fmt("-");
         weft_auto_free char *version = buildkit_version(e->buildkitd);
@@ -150,7 +155,7 @@ static void print_table(FILE *out, const struct weft_worker_entry *list, size_t 
             free(used);
             used = weft_fmt("%9s  ", mark);
         }
-        fprintf(out, "%-*s  %-7s  %7s  %8s  %-10s  %-9s  %s%s\n", width, e->slot,
+        fprintf(out, "%-*s  %-8s  %7s  %8s  %-10s  %-9s  %s%s\n", width, e->slot,
                 status_names[e->status], pid, time_up, version ? version : "-",
                 up ? weft_scope_name(e->scope) : "-", used, up ? e->socket_path : e->state_dir);
     }
@@ -195,6 +200,9 @@ static int run_list(int argc, char **argv, FILE *out, struct weft_err **err)
     return 0;
 }
 
+/* What is done to a worker, by its slot: 1 done, 0 there is none, -1. */
+typedef int slot_fn(const char *slot, bool force, FILE *out, struct weft_err **err);
+
 static int stop_one(const char *slot, bool force, FILE *out, struct weft_err **err)
 {
     int got = weft_worker_stop(slot, force, err);
@@ -205,8 +213,22 @@ static int stop_one(const char *slot, bool force, FILE *out, struct weft_err **e
     return got;
 }
 
-/* Goes on after a worker that is in use; the first error is the command's. */
-static int stop_all(bool force, FILE *out, struct weft_err **err)
+static int remove_one(const char *slot, bool force, FILE *out, struct weft_err **err)
+{
+    uint64_t bytes;
+    int got = weft_worker_remove(slot, force, &bytes, err);
+
+    if (got == 1) {
+        weft_auto_free char *human = weft_human_size((double)bytes);
+
+        fprintf(out, "%s: %s freed\n", slot, human);
+        fflush(out);
+    }
+    return got;
+}
+
+/* Goes on after one that fails (it is in use); the first error is the command's. */
+static int for_all(slot_fn *fn, bool force, FILE *out, struct weft_err **err)
 {
     struct weft_worker_entry *list;
     struct weft_err *first = NULL;
@@ -218,7 +240,7 @@ static int stop_all(bool force, FILE *out, struct weft_err **err)
     for (size_t i = 0; i < n; i++) {
         struct weft_err *e = NULL;
 
-        if (list[i].status == WEFT_WORKER_STOPPED || stop_one(list[i].slot, force, out, &e) >= 0) {
+        if (fn(list[i].slot, force, out, &e) >= 0) {
             continue;
         }
         if (first) {
@@ -236,7 +258,7 @@ static int stop_all(bool force, FILE *out, struct weft_err **err)
     return first ? -1 : 0;
 }
 
-static int run_stop(int argc, char **argv, FILE *out, struct weft_err **err)
+static int run_for_slots(slot_fn *fn, int argc, char **argv, FILE *out, struct weft_err **err)
 {
     static const struct option options[] = {
         {"all", no_argument, NULL, 'a'},
@@ -255,20 +277,22 @@ static int run_stop(int argc, char **argv, FILE *out, struct weft_err **err)
             force = true;
             break;
         default:
-            return fail_usage(err, "stop takes --all and --force");
+            return fail_usage(err, "stop and remove take --all and --force");
         }
     }
     if (all == (optind < argc)) {
-        return fail_usage(err, "stop takes either --all or the names of slots");
+        return fail_usage(err, "stop and remove take either --all or the names of slots");
     }
     if (all) {
-        return stop_all(force, out, err);
+        return for_all(fn, force, out, err);
     }
     for (int i = optind; i < argc; i++) {
-        int got = stop_one(argv[i], force, out, err);
+        int got = fn(argv[i], force, out, err);
 
         if (got == 0) {
-            weft_fail(err, WEFT_E_USAGE, "there is no worker %s", argv[i]);
+            weft_auto_free char *shown = weft_printable(argv[i]);
+
+            weft_fail(err, WEFT_E_USAGE, "there is no worker %s", shown);
             return weft_err_hint(err, "weft worker list");
         }
         if (got < 0) {
@@ -287,7 +311,7 @@ static int run(int argc, char **argv, FILE *out, struct weft_err **err)
         }
     }
     if (argc < 2) {
-        return fail_usage(err, "list or stop?");
+        return fail_usage(err, "list, stop or remove?");
     }
     optind = 0;
     opterr = 0;
@@ -295,13 +319,16 @@ static int run(int argc, char **argv, FILE *out, struct weft_err **err)
         return run_list(argc - 1, argv + 1, out, err);
     }
     if (strcmp(argv[1], "stop") == 0) {
-        return run_stop(argc - 1, argv + 1, out, err);
+        return run_for_slots(stop_one, argc - 1, argv + 1, out, err);
     }
-    return fail_usage(err, "it knows list and stop");
+    if (strcmp(argv[1], "remove") == 0) {
+        return run_for_slots(remove_one, argc - 1, argv + 1, out, err);
+    }
+    return fail_usage(err, "it knows list, stop and remove");
 }
 
 const struct weft_cmd weft_cmd_worker = {
     .name = "worker",
-    .summary = "List or stop the workers that builds have started",
+    .summary = "List, stop or remove the workers that builds have started",
     .run = run,
 };

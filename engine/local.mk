@@ -83,6 +83,7 @@ libweft_a_SOURCES += \
 	%D%/worker_launch.c \
 	%D%/worker_launch.h \
 	%D%/worker_list.c \
+	%D%/worker_remove.c \
 	%D%/worker_runs.c
 
 libweft_a_SOURCES += \

@@ -61,13 +61,6 @@ static int lock_wait(int fd, bool exclusive, int timeout_ms, const atomic_bool *
     return 0;
 }
 
-static bool slot_name_ok(const char *slot)
-{
-    size_t n = strspn(slot, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
-
-    return n > 0 && n < 64 && slot[n] == '\0' && *slot != '.';
-}
-
 /* The content store lies in BuildKit's "runc-SNAPSHOTTER"; with two of those it is not known whose.
  */
 static char *find_content_dir(const char *buildkit_root)
@@ -351,7 +344,7 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
                         const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
 {
     *out = NULL;
-    if (!slot_name_ok(slot)) {
+    if (!weft_worker_slot_ok(slot)) {
         return weft_fail(err, WEFT_E_INTERNAL, "bad slot name");
     }
     if (weft_worker_config_prepare_dirs(cfg, err) < 0) {
@@ -374,6 +367,67 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
     }
     return weft_fail(err, WEFT_E_IO, "worker %s: %d workers with other settings are in use", slot,
                      SLOTS_MAX);
+}
+
+/* Start a stopped worker whose cache has more than its share, for as long as it takes to trim it.
+ */
+static void trim_stopped(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+                         uint64_t share, const atomic_bool *cancel)
+{
+    struct weft_worker_config brief = *cfg;
+    struct weft_worker_usage u;
+    struct weft_worker_info info = {0};
+    struct weft_worker *w = NULL;
+    weft_auto_fd start_fd = -1;
+    weft_auto_err err = NULL;
+    bool lives;
+
+    /* what it was held to already, and did not get to, is not tried again */
+    if (weft_worker_usage_read(f->usage, &u) != 1 || u.used_bytes <= share ||
+        u.share_bytes <= share || weft_worker_files_check(f, NULL) < 0 ||
+        weft_private_dir(f->runtime_dir, NULL) < 0) {
+        return;
+    }
+    start_fd = weft_lock_open(f->start_lock, NULL);
+    if (start_fd < 0 || weft_lock_try(start_fd, true, NULL) != 1) {
+        return;
+    }
+    lives = weft_worker_info_read(f, &info) == 1 && weft_worker_info_lives(&info);
+    weft_worker_info_finish(&info);
+    if (lives) {
+        return;
+    }
+    weft_debug("worker %s: its cache has %" PRIu64 " bytes, its share is %" PRIu64
+               ": started to trim it",
+               f->slot, u.used_bytes, share);
+    brief.idle_ms = 0;
+    if (start(&brief, f, cancel, &w, &err) < 0) {
+        weft_debug("worker %s was not trimmed: %s", f->slot, err->msg);
+    }
+    weft_worker_release(w);
+}
+
+void weft_worker_trim_stopped(const struct weft_worker_config *cfg, const atomic_bool *cancel)
+{
+    struct weft_worker_entry *list;
+    uint64_t share;
+    size_t n;
+
+    if (weft_worker_config_budget(cfg, &share, NULL) < 0 ||
+        weft_worker_list(&list, &n, NULL) < 0) {
+        return;
+    }
+    share = weft_worker_disk_share(share, cfg->state_root);
+    for (size_t i = 0; i < n; i++) {
+        struct weft_worker_files f = {0};
+
+        if (list[i].status == WEFT_WORKER_STOPPED) {
+            weft_worker_files_init(&f, cfg->runtime_root, cfg->state_root, list[i].slot);
+            trim_stopped(cfg, &f, share, cancel);
+            weft_worker_files_finish(&f);
+        }
+    }
+    weft_worker_entries_free(list, n);
 }
 
 static void free_worker(struct weft_worker *w)

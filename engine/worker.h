@@ -137,7 +137,8 @@ char *weft_worker_qemu_version(const struct weft_worker_config *cfg, const char 
 enum weft_worker_status {
     WEFT_WORKER_STOPPED,
     WEFT_WORKER_IDLE,
-    WEFT_WORKER_BUSY
+    WEFT_WORKER_BUSY,
+    WEFT_WORKER_REMOVING /* what weft_worker_remove has not got rid of (yet); never used again */
 };
 
 /** One line of `weft worker list`. */
@@ -154,7 +155,7 @@ struct weft_worker_entry {
     char *state_dir;
 };
 
-/** All slots that have a state or a process, sorted. Needs no config. Returns 0 and entries[n]
+/** All slots that have a state (or a rest of one) or a process, sorted. Needs no config. Returns 0 and entries[n]
  * (caller frees), or -1 (WEFT_E_IO, WEFT_E_USAGE). */
 int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_err **err);
 void weft_worker_entries_free(struct weft_worker_entry *entries, size_t n);
@@ -162,5 +163,21 @@ void weft_worker_entries_free(struct weft_worker_entry *entries, size_t n);
 /** End the worker of an exact slot name and wait for it. force: also while it is in use. Returns 1
  * ended, 0 there was none, -1 (WEFT_E_IO; WEFT_E_USAGE: in use). */
 int weft_worker_stop(const char *slot, bool force, struct weft_err **err);
+
+/**
+ * Remove the state of a worker, in a user namespace with its id maps; a worker that is up is ended
+ * first, one in use only with `force`. The state gets another name before anything of it is
+ * removed; what an earlier, interrupted removal has left goes too. *freed_bytes: disk space.
+ * Returns 1 removed, 0 there was none, -1 (WEFT_E_USAGE: in use; WEFT_E_IO: something cannot be
+ * removed; WEFT_E_UNSUPPORTED: no namespaces).
+ */
+int weft_worker_remove(const char *slot, bool force, uint64_t *freed_bytes, struct weft_err **err);
+
+/**
+ * Bring caches of stopped workers that have more than their share of the disk, since there are more
+ * states now, back to it. It goes on in the background; what cannot be done is left for another
+ * time. `cancel`: as for weft_worker_acquire.
+ */
+void weft_worker_trim_stopped(const struct weft_worker_config *cfg, const atomic_bool *cancel);
 
 #endif

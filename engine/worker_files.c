@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dirs.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/json.h"
@@ -19,6 +20,26 @@
 enum {
     TAIL_MAX = 65536
 };
+
+bool weft_worker_slot_ok(const char *slot)
+{
+    size_t n = strspn(slot, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
+
+    return n > 0 && n < 64 && slot[n] == '\0' && *slot != '.';
+}
+
+int weft_worker_roots(char **runtime_root, char **state_root, struct weft_err **err)
+{
+    weft_auto_free char *runtime = weft_dir_runtime();
+    weft_auto_free char *state = weft_dir_state(err);
+
+    if (!state) {
+        return -1;
+    }
+    *runtime_root = weft_path_abs(runtime, err);
+    *state_root = *runtime_root ? weft_path_abs(state, err) : NULL;
+    return *state_root ? 0 : -1;
+}
 
 void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_root,
                             const char *state_root, const char *slot)

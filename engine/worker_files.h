@@ -19,6 +19,13 @@ enum {
     WEFT_SOCKET_PATH_MAX = 107,
 };
 
+/** Whether a slot can have this name ([a-z0-9_.-], no dot in front). */
+bool weft_worker_slot_ok(const char *slot);
+
+/** Where workers' files lie (base/dirs.h), absolute. Caller frees. Errors: WEFT_E_USAGE, WEFT_E_IO.
+ */
+int weft_worker_roots(char **runtime_root, char **state_root, struct weft_err **err);
+
 /** All absolute. Start from {0}; end with weft_worker_files_finish. */
 struct weft_worker_files {
     char *slot;

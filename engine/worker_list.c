@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/dirs.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/lock.h"
@@ -22,31 +21,27 @@ enum {
     LOCK_MS = 50
 }; /* the init looks at the lock too, for microseconds */
 
-static int roots(char **runtime, char **state, struct weft_err **err)
+/* Directories in ROOT/workers, but for hidden ones; or, of those, what removals have left behind. */
+static void add_slots(const char *root, bool removing, struct weft_strv *slots)
 {
-    weft_auto_free char *runtime_given = weft_dir_runtime();
-    weft_auto_free char *state_given = weft_dir_state(err);
-
-    if (!state_given) {
-        return -1;
-    }
-    *runtime = weft_path_abs(runtime_given, err);
-    *state = *runtime ? weft_path_abs(state_given, err) : NULL;
-    return *state ? 0 : -1;
-}
-
-static void add_slots(const char *root, struct weft_strv *slots)
-{
+    static const char suffix[] = ".removing";
     weft_auto_free char *path = weft_path_join(root, "workers");
     weft_auto_dir dir = opendir(path);
     struct dirent *e;
 
     while (dir && (e = readdir(dir))) {
+        size_t len = strlen(e->d_name);
+        weft_auto_free char *slot = NULL;
         struct stat st;
 
-        if (e->d_name[0] != '.' && !weft_strv_has(slots, e->d_name) &&
+        if (!removing) {
+            slot = weft_xstrdup(e->d_name);
+        } else if (e->d_name[0] == '.' && weft_ends_with(e->d_name, suffix)) {
+            slot = weft_xstrndup(e->d_name + 1, len - sizeof(suffix));
+        }
+        if (slot && weft_worker_slot_ok(slot) && !weft_strv_has(slots, slot) &&
             fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
-            weft_strv_add(slots, e->d_name);
+            weft_strv_add(slots, slot);
         }
     }
 }
@@ -63,24 +58,34 @@ static bool in_use(const struct weft_worker_files *f)
     return fd >= 0 && weft_lock_wait(fd, true, LOCK_MS, NULL) == 0;
 }
 
-static struct weft_worker_entry look_at(const struct weft_worker_files *f)
+/* False: there is nothing of it but lock files. */
+static bool look_at(const struct weft_worker_files *f, struct weft_worker_entry *e)
 {
-    struct weft_worker_entry e = {.slot = weft_xstrdup(f->slot),
-                                  .state_dir = weft_xstrdup(f->state_dir)};
     struct weft_worker_info info = {0};
+    bool lives = weft_worker_info_read(f, &info) == 1 && weft_worker_info_lives(&info);
+    bool left_over = !lives && !weft_exists(f->state_dir);
 
-    if (weft_worker_info_read(f, &info) == 1 && weft_worker_info_lives(&info)) {
-        e.status = in_use(f) ? WEFT_WORKER_BUSY : WEFT_WORKER_IDLE;
-        e.pid = info.pid;
-        e.started_s = info.started_s;
-        e.socket_path = weft_xstrdup(f->socket);
-        e.buildkitd = weft_steal(&info.buildkitd);
-        e.scope = info.scope;
-        e.process_sandbox = info.process_sandbox;
-        e.identity = weft_steal(&info.identity);
+    if (left_over && !weft_exists(f->removing)) {
+        weft_worker_info_finish(&info);
+        return false;
+    }
+    *e = (struct weft_worker_entry){
+        .slot = weft_xstrdup(f->slot),
+        .status = left_over ? WEFT_WORKER_REMOVING : WEFT_WORKER_STOPPED,
+        .state_dir = weft_xstrdup(left_over ? f->removing : f->state_dir),
+    };
+    if (lives) {
+        e->status = in_use(f) ? WEFT_WORKER_BUSY : WEFT_WORKER_IDLE;
+        e->pid = info.pid;
+        e->started_s = info.started_s;
+        e->socket_path = weft_xstrdup(f->socket);
+        e->buildkitd = weft_steal(&info.buildkitd);
+        e->scope = info.scope;
+        e->process_sandbox = info.process_sandbox;
+        e->identity = weft_steal(&info.identity);
     }
     weft_worker_info_finish(&info);
-    return e;
+    return true;
 }
 
 int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_err **err)
@@ -89,12 +94,14 @@ int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_
     weft_auto_free char *state = NULL;
     weft_auto_strv slots = {0};
     struct weft_worker_entry *list;
+    size_t found = 0;
 
-    if (roots(&runtime, &state, err) < 0) {
+    if (weft_worker_roots(&runtime, &state, err) < 0) {
         return -1;
     }
-    add_slots(runtime, &slots);
-    add_slots(state, &slots);
+    add_slots(runtime, false, &slots);
+    add_slots(state, false, &slots);
+    add_slots(state, true, &slots);
     if (slots.n > 1) {
         qsort(slots.v, slots.n, sizeof(*slots.v), by_slot);
     }
@@ -103,11 +110,13 @@ int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_
         struct weft_worker_files f = {0};
 
         weft_worker_files_init(&f, runtime, state, slots.v[i]);
-        list[i] = look_at(&f);
+        if (look_at(&f, &list[found])) {
+            found++;
+        }
         weft_worker_files_finish(&f);
     }
     *entries = list;
-    *n = slots.n;
+    *n = found;
     return 0;
 }
 
@@ -141,7 +150,7 @@ static int stop(const struct weft_worker_files *f, bool force, struct weft_err *
     }
     if (weft_lock_wait(fd, true, LOCK_MS, NULL) != 1 && !force) {
         weft_fail(err, WEFT_E_USAGE, "worker %s is in use", f->slot);
-        return weft_err_hint(err, "weft worker stop --force %s ends it all the same", f->slot);
+        return weft_err_hint(err, "--force ends it all the same");
     }
     return weft_process_end(p, true, err) < 0 ? -1 : 1;
 }
@@ -153,10 +162,10 @@ int weft_worker_stop(const char *slot, bool force, struct weft_err **err)
     struct weft_worker_files f = {0};
     int got;
 
-    if (strchr(slot, '/') || *slot == '.' || *slot == '\0') {
-        return weft_fail(err, WEFT_E_USAGE, "'%s' is no slot", slot);
+    if (!weft_worker_slot_ok(slot)) {
+        return 0;
     }
-    if (roots(&runtime, &state, err) < 0) {
+    if (weft_worker_roots(&runtime, &state, err) < 0) {
         return -1;
     }
     weft_worker_files_init(&f, runtime, state, slot);
