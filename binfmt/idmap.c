@@ -22,6 +22,9 @@ enum {
     FILE_MAX_BYTES = 1 << 20
 };
 
+/* what useradd gives: SUB_UID_MIN and SUB_UID_COUNT of login.defs(5) */
+#define SUBIDS_FIRST UINT64_C(100000)
+#define SUBIDS_COUNT UINT64_C(65536)
 #define IDS_LAST UINT32_C(4294967294) /* how many of 2^32 - 1 ids a worker may have */
 
 static void add(struct weft_idmap *map, uint32_t inside, uint32_t outside, uint32_t count)
@@ -176,6 +179,46 @@ static uint64_t ask_getsubids(bool groups, const char *user, uint32_t self, stru
     return weft_idmap_from_getsubids(answer, self, map);
 }
 
+uint64_t weft_idmap_first_free(const char *text)
+{
+    weft_auto_strv lines = {0};
+    uint64_t first = SUBIDS_FIRST;
+
+    weft_split(text, '\n', &lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        weft_auto_strv parts = {0};
+        uint64_t end;
+
+        weft_split(lines.v[i], ':', &parts);
+        if (parts.n == 3 && *lines.v[i] != '#') {
+            end = strtoull(parts.v[1], NULL, 10) + strtoull(parts.v[2], NULL, 10);
+            first = end > first && end < IDS_LAST ? end : first;
+        }
+    }
+    return first;
+}
+
+/* The command that gives a user ids which nobody has yet. */
+static int hint_subids(const char *user, struct weft_err **err)
+{
+    static const char *const paths[] = {"/etc/subuid", "/etc/subgid"};
+    uint64_t first = SUBIDS_FIRST;
+
+    for (size_t i = 0; i < 2; i++) {
+        weft_auto_free char *text = NULL;
+
+        if (weft_read_file(paths[i], FILE_MAX_BYTES, &text, NULL, NULL) == 0) {
+            uint64_t behind = weft_idmap_first_free(text);
+
+            first = behind > first ? behind : first;
+        }
+    }
+    return weft_err_hint(err,
+                         "sudo usermod --add-subuids %" PRIu64 "-%" PRIu64 " --add-subgids %" PRIu64
+                         "-%" PRIu64 " %s",
+                         first, first + SUBIDS_COUNT - 1, first, first + SUBIDS_COUNT - 1, user);
+}
+
 static int detect_user(bool groups, const char *user, struct weft_idmap *map, struct weft_err **err)
 {
     const char *path = groups ? "/etc/subgid" : "/etc/subuid";
@@ -196,8 +239,7 @@ static int detect_user(bool groups, const char *user, struct weft_idmap *map, st
         weft_fail(err, WEFT_E_UNSUPPORTED,
                   "user %s has %" PRIu64 " subordinate %s ids (%s); a worker needs at least %d",
                   user, ids, groups ? "group" : "user", path, WEFT_IDMAP_IDS_MIN);
-        return weft_err_hint(
-            err, "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", user);
+        return hint_subids(user, err);
     }
     return 0;
 }

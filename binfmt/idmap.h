@@ -45,6 +45,12 @@ struct weft_idmaps {
 int weft_idmap_from_proc(const char *text, struct weft_idmap *map, struct weft_err **err);
 
 /**
+ * The first id, 100000 (as useradd counts) or above, behind every range that `text` (/etc/subuid or
+ * /etc/subgid) gives to anybody: where a new range shares no id with another user's.
+ */
+uint64_t weft_idmap_first_free(const char *text);
+
+/**
  * The map of an ordinary user: 0 is `self`, then the ranges that `text` (/etc/subuid or
  * /etc/subgid) gives to the user, by name or by number. Returns how many ids the ranges have (0: no
  * line for this user).

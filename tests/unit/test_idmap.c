@@ -112,12 +112,33 @@ static void test_process_stat(void **state)
     assert_false(weft_process_start(0, &start));
 }
 
+static void test_first_free(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t first;
+    } cases[] = {
+        {"", 100000},
+        {"a:100000:65536\n", 165536},
+        {"a:165536:65536\nb:100000:65536\n", 231072},
+        {"a:1000:10\n", 100000},
+        {"# a:200000:65536\n", 100000},
+        {"a:4294967000:65536\n", 100000}, /* no room behind it */
+        {"a:x:y\nnonsense\n", 100000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(weft_idmap_first_free(cases[i].text), cases[i].first);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_from_proc),    cmocka_unit_test(test_from_subid),
         cmocka_unit_test(test_many_ranges),  cmocka_unit_test(test_from_getsubids),
-        cmocka_unit_test(test_process_stat),
+        cmocka_unit_test(test_process_stat), cmocka_unit_test(test_first_free),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
