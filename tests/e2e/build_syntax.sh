@@ -13,6 +13,7 @@ export HTTPS_PROXY=http://127.0.0.1:1 HTTP_PROXY=http://127.0.0.1:1
 try()
 {
     printf '%b' "$1" >ctx/Dockerfile
+    # shellcheck disable=SC2016 # a Dockerfile
     printf 'FROM busybox\nRUN <<E cat >/heredoc\none\ntwo\nE\nCOPY <<"A" <<B /files/\n$kept\nA\nb\nB\n' >>ctx/Dockerfile
     shift
     rm -rf out
@@ -23,6 +24,7 @@ builtin_does()
 {
     try "$@" || fail "$*: $(cat log)"
     expect "$1: a heredoc" "$(paste -sd, out/heredoc)" one,two
+    # shellcheck disable=SC2016 # as it is written
     expect "$1: files of heredocs" "$(cat out/files/A out/files/B | paste -sd,)" '$kept,b'
 }
 
