@@ -612,6 +612,19 @@ static void release_done(void *data)
     free(data);
 }
 
+/* This build's new states may have made the shares of stopped workers smaller. */
+static void trim_work(void *data)
+{
+    struct weft_build *b = data;
+
+    weft_worker_trim_stopped(b->cfg, &b->cancel);
+}
+
+static void trim_done(void *data)
+{
+    (void)data;
+}
+
 /* Let go of the workers, all at once. An interrupted build leaves none behind that it started
  * itself. */
 static void release_workers(struct weft_build *b)
@@ -626,6 +639,9 @@ static void release_workers(struct weft_build *b)
             r->stop = b->r->worker_idle_s == 0 || (b->interrupted && r->worker->started_here);
             weft_work(b->loop, release_work, release_done, r);
         }
+    }
+    if (b->cfg && !b->interrupted) {
+        weft_work(b->loop, trim_work, trim_done, b);
     }
     weft_loop_run(b->loop);
 }

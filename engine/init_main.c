@@ -51,6 +51,7 @@ enum {
     LOG_LINES = 12,
     TRIM_UNUSED_MS = 3000,    /* a worker without clients for so long trims its cache */
     TRIM_USED_MS = 60 * 1000, /* how often one with clients does, where its share got smaller */
+    TRIM_LAST_MS = 4000,      /* what it may take at the end; with STOP_MS less than weft waits */
     SHARE_AGAIN_MS = 2000,    /* how often it looks what its share is */
 };
 
@@ -428,19 +429,12 @@ static bool trim_is_due(struct init *in, bool busy)
     return smaller || (in->used && now_ms() - in->idle_since_ms >= wait_ms);
 }
 
-/* Trim the cache where there is reason to. True: that is going on. */
-static bool trim(struct init *in, bool busy)
+static bool start_trim(struct init *in)
 {
     weft_auto_err err = NULL;
     pid_t pid;
 
-    if (in->trimmer) {
-        return true;
-    }
-    if (in->budget_bytes == 0 || !trim_is_due(in, busy)) {
-        return false;
-    }
-    in->used = busy;
+    in->used = false;
     in->trimmed_bytes = in->share_bytes;
     in->trimmed_ms = now_ms();
     pid = weft_init_trim(weft_json_str(in->spec, "buildctl"), in->files.socket, in->share_bytes,
@@ -451,6 +445,34 @@ static bool trim(struct init *in, bool busy)
     }
     in->trimmer = pid;
     return true;
+}
+
+/* Trim the cache where there is reason to. True: that is going on. */
+static bool trim(struct init *in, bool busy)
+{
+    if (in->trimmer) {
+        return true;
+    }
+    return in->budget_bytes != 0 && trim_is_due(in, busy) && start_trim(in);
+}
+
+/* Before buildkitd is ended. It collects nothing itself within a second of its last solve. */
+static void trim_last(struct init *in)
+{
+    int64_t until = now_ms() + TRIM_LAST_MS;
+
+    load_wishes(in);
+    load_share(in);
+    if (in->buildkitd > 0 && in->budget_bytes != 0 && in->used && !in->trimmer) {
+        (void)start_trim(in);
+    }
+    while (in->trimmer && now_ms() < until) {
+        int sig = wait_signal(in, 50);
+
+        if (reap(in) || (sig && sig != SIGCHLD)) {
+            return;
+        }
+    }
 }
 
 /* True: nobody has been here for long enough, and nobody can come any more, since we keep the lock.
@@ -591,6 +613,7 @@ static int inside(const struct weft_sandbox_self *self, void *data)
     report(line);
     close(REPORT_FD);
     serve(in);
+    trim_last(in);
     stop_buildkitd(in);
     clear_away(in, self->pid_ns);
     return 0;

@@ -110,9 +110,12 @@ static int trim(const char *buildctl, const char *socket_path, uint64_t share_by
 {
     struct weft_worker_usage u = {.share_bytes = share_bytes};
 
-    if (prune(buildctl, socket_path, share_bytes, false, err) < 0 ||
-        prune(buildctl, socket_path, share_bytes, true, err) < 0 ||
-        ask_used(buildctl, socket_path, &u.used_bytes, err) < 0) {
+    if (ask_used(buildctl, socket_path, &u.used_bytes, err) < 0) {
+        return -1;
+    }
+    if (u.used_bytes > share_bytes && (prune(buildctl, socket_path, share_bytes, false, err) < 0 ||
+                                       prune(buildctl, socket_path, share_bytes, true, err) < 0 ||
+                                       ask_used(buildctl, socket_path, &u.used_bytes, err) < 0)) {
         return -1;
     }
     return weft_worker_usage_write(usage_path, &u, err);
