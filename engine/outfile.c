@@ -98,8 +98,8 @@ static int open_special(struct weft_outfile *f, bool fifo, const atomic_bool *ca
 }
 
 /*
- * Standard output. A pipe is opened anew, so that it does not block us and stays as it is for others
- * who have it.
+ * Standard output. A pipe is opened anew, so that it does not block us and stays as it is for
+ * others who have it.
  */
 static void open_stdout(struct weft_outfile *f)
 {

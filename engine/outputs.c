@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -21,6 +23,10 @@
 #include "engine/request.h"
 #include "engine/stage.h"
 #include "engine/workdir.h"
+
+enum {
+    FULL_BELOW_BYTES = 128 << 10
+};
 
 /* One output of the request, and where its parts wait. */
 struct place {
@@ -52,25 +58,58 @@ static const char *dest_name(const struct weft_output *o)
     return strcmp(o->dest, "-") == 0 ? "standard output" : o->dest;
 }
 
+/* The one name of a path, whose end need not exist. Caller frees. */
+static char *canonical(const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *name = weft_path_base(path);
+    weft_auto_free char *parent = NULL;
+    weft_auto_free char *dir = NULL;
+
+    if (real || strcmp(path, "/") == 0) {
+        return real ? real : weft_xstrdup(path);
+    }
+    parent = weft_path_dir(path);
+    dir = canonical(parent);
+    return *name && strcmp(name, ".") != 0 ? weft_path_join(dir, name) : weft_steal(&dir);
+}
+
+/* Take note of a file or directory that will be written. One name for two of them is an error, but
+ * for devices, which take both. */
+static int claim(struct weft_strv *paths, const char *what, const char *path, struct weft_err **err)
+{
+    char *name;
+    struct stat st;
+
+    if (!path || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) {
+        return 0;
+    }
+    name = strcmp(path, "-") == 0 ? weft_xstrdup(path) : canonical(path);
+    if (weft_strv_has(paths, name)) {
+        free(name);
+        return weft_fail(err, WEFT_E_USAGE, "%s have the destination %s", what, path);
+    }
+    weft_strv_take(paths, name);
+    return 0;
+}
+
 int weft_outputs_check(const struct weft_request *r, struct weft_err **err)
 {
+    weft_auto_strv paths = {0};
+
     for (size_t i = 0; i < r->n_outputs; i++) {
         const struct weft_output *o = &r->outputs[i];
         int rc = is_layout_dir(o)               ? weft_layout_check_dest(o->dest, err)
                  : o->type == WEFT_OUTPUT_LOCAL ? weft_local_check_dest(o->dest, err)
                                                 : weft_outfile_check(o->dest, err);
 
-        if (rc < 0) {
+        if (rc < 0 || claim(&paths, "two outputs", o->dest, err) < 0) {
             return -1;
         }
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(r->outputs[k].dest, o->dest) == 0) {
-                return weft_fail(err, WEFT_E_USAGE, "two outputs have the destination %s",
-                                 dest_name(o));
-            }
-        }
     }
-    return 0;
+    return claim(&paths, "--metadata-file and an output", r->metadata_file, err) < 0
+               ? -1
+               : claim(&paths, "--iidfile and something else", r->iidfile, err);
 }
 
 /* The stage that receives the images: on the file system of the first layout directory, so that its
@@ -143,6 +182,28 @@ void weft_outputs_destroy(struct weft_outputs *o)
     free(o->places);
     free(o->images);
     free(o);
+}
+
+static bool is_full(const char *dir)
+{
+    struct statvfs st;
+
+    return statvfs(dir, &st) == 0 && st.f_blocks > 0 &&
+           (uint64_t)st.f_bavail * st.f_frsize < FULL_BELOW_BYTES;
+}
+
+const char *weft_outputs_full(const struct weft_outputs *o)
+{
+    for (size_t i = 0; i < o->request->n_outputs; i++) {
+        const struct place *p = &o->places[i];
+
+        if (is_full(p->parts ? p->parts->path : weft_stage_temp_dir(o->stage))) {
+            return p->output->type == WEFT_OUTPUT_LOCAL || p->output == o->stage_for
+                       ? p->output->dest
+                       : o->scratch;
+        }
+    }
+    return NULL;
 }
 
 bool weft_outputs_want_images(const struct weft_outputs *o)

@@ -336,8 +336,9 @@ static int try_slot(const struct weft_worker_config *cfg, const struct weft_work
         }
     }
     return cancelled(cancel) ? fail_cancelled(err)
-                             : weft_fail(err, WEFT_E_IO, "its process cannot be looked at (no file "
-                                                         "descriptors left?)");
+                             : weft_fail(err, WEFT_E_IO,
+                                         "its process cannot be looked at (no file "
+                                         "descriptors left?)");
 }
 
 int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
@@ -413,8 +414,7 @@ void weft_worker_trim_stopped(const struct weft_worker_config *cfg, const atomic
     uint64_t share;
     size_t n;
 
-    if (weft_worker_config_budget(cfg, &share, NULL) < 0 ||
-        weft_worker_list(&list, &n, NULL) < 0) {
+    if (weft_worker_config_budget(cfg, &share, NULL) < 0 || weft_worker_list(&list, &n, NULL) < 0) {
         return;
     }
     share = weft_worker_disk_share(share, cfg->state_root);
