@@ -36,7 +36,6 @@
 enum {
     TICK_MS = 100,
     KILL_AFTER_MS = 5000, /* how long a cancelled buildctl may take to say goodbye to its worker */
-    STDERR_LIMIT_BYTES = 256 << 10,
 };
 
 static void advance(struct weft_build *b);
@@ -212,16 +211,15 @@ static void on_stderr(char *line, size_t len, void *data)
 {
     struct weft_build_lane *l = data;
 
-    if (!weft_progress_feed(l->b->progress, l->i, line, len) &&
-        l->text.len + len < STDERR_LIMIT_BYTES) {
-        weft_buf_append(&l->text, line, len);
-        weft_buf_puts(&l->text, "\n");
+    if (!weft_progress_feed(l->b->progress, l->i, line, len)) {
+        weft_solve_error_add(&l->text, line, len);
     }
 }
 
 static void solve_failed(struct weft_build_lane *l, int code)
 {
     struct weft_solve_error e = {0};
+    const char *full;
 
     if (!atomic_load(&l->b->cancel) && !weft_worker_alive(l->slot->worker)) {
         weft_fail(
@@ -238,7 +236,11 @@ static void solve_failed(struct weft_build_lane *l, int code)
         return;
     }
     weft_solve_error_parse(l->text.data ? l->text.data : "", &e);
-    lane_fail(l, e.message);
+    full = e.excerpt || atomic_load(&l->b->cancel) ? NULL : weft_outputs_full(l->b->outputs);
+    if (full) {
+        weft_fail(&l->err, WEFT_E_IO, "no space left for %s: %s", full, e.message);
+    }
+    lane_fail(l, full ? l->err->msg : e.message);
     weft_solve_error_finish(&e);
 }
 

@@ -51,9 +51,9 @@ static void report_failures(struct weft_build *b)
         }
         weft_solve_error_parse(l->text.data ? l->text.data : "", &e);
         if (l->err) {
-            weft_auto_free char *text =
-                weft_fmt("%s%s%s", l->err->msg, l->err->hint ? "\ntry: " : "",
-                         l->err->hint ? l->err->hint : "");
+            weft_auto_free char *text = weft_fmt("%s%s%s", l->err->msg,
+                                                 l->err->hint ? "\ntry: " : "",
+                                                 l->err->hint ? l->err->hint : "");
 
             weft_progress_print_failure(b->progress, i, NULL, text);
         } else {

@@ -295,7 +295,9 @@ static void feed_vertex(struct weft_lane *lane, const struct weft_json *j)
         v->seen_ms = lane->now_ms;
     }
     if (state == WEFT_VERTEX_FAILED || state == WEFT_VERTEX_CANCELLED) {
-        v->error = weft_text_line(error, WEFT_LANE_ERROR_BYTES);
+        weft_auto_free char *short_error = weft_text_shorten(error, WEFT_LANE_ERROR_BYTES);
+
+        v->error = weft_text_line(short_error, WEFT_LANE_ERROR_BYTES);
     } else if (is_final(state)) {
         drop_tail(v); /* only failures are asked for their output */
     }

@@ -23,7 +23,7 @@ enum {
     WEFT_LANE_MAX_TRANSFERS = 128,   /* of one vertex; the oldest finished one makes room */
     WEFT_LANE_MAX_WARNINGS = 100,    /* of one lane */
     WEFT_LANE_NAME_BYTES = 4096,     /* of a vertex name, a transfer id, a warning */
-    WEFT_LANE_ERROR_BYTES = 16384,   /* of an error text */
+    WEFT_LANE_ERROR_BYTES = 2048,    /* of an error text */
     WEFT_LANE_FEED_BYTES = 16 << 20, /* a longer line of the stream is ignored */
 };
 

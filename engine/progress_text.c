@@ -112,6 +112,20 @@ size_t weft_text_cut(const char *s, size_t len, size_t limit)
 }
 
 /* Text of BuildKit, of one line, at most `limit` bytes of it, safe for a terminal. Caller frees. */
+char *weft_text_shorten(const char *s, size_t limit)
+{
+    size_t len = strlen(s);
+    const char *end = s + len - limit / 4;
+
+    if (len <= limit) {
+        return weft_xstrdup(s);
+    }
+    while (((unsigned char)*end & 0xc0) == 0x80) { /* into a UTF-8 sequence */
+        end++;
+    }
+    return weft_fmt("%.*s ... %s", (int)weft_text_cut(s, len, limit - limit / 4 - 5), s, end);
+}
+
 char *weft_text_line(const char *s, size_t limit)
 {
     weft_auto_free char *cut = weft_xstrndup(s, weft_text_cut(s, strlen(s), limit));

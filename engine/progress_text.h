@@ -25,6 +25,10 @@ void weft_text_base64(const char *s, struct weft_buf *out);
  * remain. */
 size_t weft_text_cut(const char *s, size_t len, size_t limit);
 
+/** s, or of one longer than `limit` bytes (16 at least) its beginning and its end with " ... "
+ * between: an error quotes the command first and says at the end what happened. Caller frees. */
+char *weft_text_shorten(const char *s, size_t limit);
+
 /** At most `limit` bytes of s in one line that is safe for a terminal. Caller frees. */
 char *weft_text_line(const char *s, size_t limit);
 

@@ -6,6 +6,8 @@
 #ifndef WEFT_ENGINE_SOLVE_ERROR_H
 #define WEFT_ENGINE_SOLVE_ERROR_H
 
+#include <stddef.h>
+
 struct weft_buf;
 
 /** Start from {0}; end with weft_solve_error_finish. */
@@ -16,8 +18,12 @@ struct weft_solve_error {
     int exit_code; /* of the step's command; -1 where it is no such failure */
 };
 
+/** Add a line of len bytes to the text of stderr. Of an enormous text the error and the frame of the
+ * excerpt are kept. */
+void weft_solve_error_add(struct weft_buf *text, const char *line, size_t len);
+
 /** Read the lines of stderr that were not JSON, separated by '\n'. Untrusted text comes out
- * printable. */
+ * printable; of a long excerpt (a heredoc is one step) the beginning is kept. */
 void weft_solve_error_parse(const char *text, struct weft_solve_error *out);
 void weft_solve_error_finish(struct weft_solve_error *e);
 

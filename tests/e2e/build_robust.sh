@@ -143,6 +143,32 @@ if ((EUID == 0)); then
     trap clean_up EXIT
 fi
 
+note "one destination under two names"
+ln -s . here
+for pair in '-o oneplace -o type=oci,tar=false,dest=./oneplace' '-o here/sub/x -o sub/x/' \
+    '-o type=tar,dest=one.tar -o type=oci,dest=here/one.tar' '-o type=tar,dest=one.tar --metadata-file here/one.tar' \
+    '-o type=oci,dest=one.tar --metadata-file m --iidfile here/m'; do
+    rc=0
+    # shellcheck disable=SC2086 # words are meant
+    build --platform linux/amd64 $pair good >log 2>&1 || rc=$?
+    expect "exit code of $pair" "$rc" 2
+    grep -q 'have the destination' log || fail "$(cat log)"
+done
+
+note "a step of thousands of lines"
+dockerfile lines < <(
+    printf 'FROM busybox\nRUN <<END\n'
+    seq -f 'true this is line %.0f of the step' 2500
+    printf 'exit 3\nEND\n'
+)
+rc=0
+build --platform linux/amd64 lines >log 2>&1 || rc=$?
+expect "exit code" "$rc" 1
+sed -n '/^linux.amd64 failed at/,$p' log >report
+grep -q 'exit code 3' report || fail "$(head -c 3000 report)"
+grep -q 'more lines)' report || fail "$(head -c 3000 report)"
+(($(wc -l <report) < 60)) || fail "$(wc -l <report) lines are no excerpt"
+
 note "names that need quoting, with blobs linked and with blobs exported"
 name=$'a b,c="d"=e\nf'
 quoted=${name//\"/\"\"}
