@@ -512,10 +512,11 @@ int weft_dockerfile_scan(const char *data, size_t len, struct weft_dockerfile *o
 int weft_dockerfile_load(const char *path, struct weft_dockerfile *out, struct weft_err **err)
 {
     weft_auto_free char *data = NULL;
+    weft_auto_err cause = NULL;
     size_t len = 0;
 
-    if (weft_read_file(path, WEFT_DOCKERFILE_LIMIT, &data, &len, err) < 0) {
-        return -1;
+    if (weft_read_file(path, WEFT_DOCKERFILE_LIMIT, &data, &len, &cause) < 0) {
+        return weft_fail(err, WEFT_E_USAGE, "Dockerfile: %s", cause->msg);
     }
     return weft_dockerfile_scan(data, len, out, err);
 }

@@ -42,7 +42,7 @@ struct weft_dockerfile {
 int weft_dockerfile_scan(const char *data, size_t len, struct weft_dockerfile *out,
                          struct weft_err **err);
 
-/** Read and scan a file. Errors: WEFT_E_IO, WEFT_E_FORMAT. */
+/** Read and scan a file. Errors: WEFT_E_USAGE where it cannot be read or is too long. */
 int weft_dockerfile_load(const char *path, struct weft_dockerfile *out, struct weft_err **err);
 void weft_dockerfile_finish(struct weft_dockerfile *d);
 #define weft_auto_dockerfile __attribute__((cleanup(weft_dockerfile_finish))) struct weft_dockerfile

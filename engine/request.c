@@ -497,6 +497,10 @@ static int set_file(const char *flag, const char *path, char **out, struct weft_
         weft_fail(err, WEFT_E_USAGE, "%s: there is no directory %s", flag, dir);
         return weft_err_hint(err, "mkdir -p %s", dir);
     }
+    if (access(dir, W_OK | X_OK) < 0) {
+        return weft_fail(err, WEFT_E_USAGE, "%s: cannot write to %s: %s", flag, dir,
+                         strerror(errno));
+    }
     if ((stat(abs, &st) < 0 || S_ISREG(st.st_mode)) && access(dir, W_OK | X_OK) < 0) {
         return weft_fail(err, WEFT_E_USAGE, "%s: cannot write to %s: %s", flag, dir,
                          strerror(errno));

@@ -43,9 +43,9 @@ says 1 'standard output' bash -c '"$WEFT" --help >/dev/full'
 says 2 'did you mean "build"?' "$WEFT" bulid
 says 2 'unknown command "xyzzy"' "$WEFT" xyzzy
 says 2 'weft worker --help' "$WEFT" worker
-says 2 'list and stop' "$WEFT" worker frob
-says 2 '--all or the names of slots' "$WEFT" worker stop
-says 2 '--json and --size' "$WEFT" worker list --frob
+says 2 'weft worker --help' "$WEFT" worker frob
+says 2 '--all' "$WEFT" worker stop
+says 2 '--json' "$WEFT" worker list --frob
 says 2 'linux_arm64' "$WEFT" worker stop linux_arm64
 "$WEFT" build --help >stdout 2>stderr || fail "build --help"
 grep -q '^usage: weft build' stdout || fail "$(cat stdout)"
@@ -117,6 +117,9 @@ refused '--file ctx/Dockerfile' -f Dockerfile ctx
 refused 'standard input' -f - ctx
 mkdir -p odd/Dockerfile
 refused 'is not a regular file' odd
+head -c 17000000 /dev/zero >big
+refused 'big is larger than' -f big ctx
+rm big
 
 note "outputs"
 touch file
@@ -140,6 +143,7 @@ refused 'file is neither' -o type=oci,dest=file,tar=false ctx
 refused 'file is not a directory' -o file ctx
 refused 'file/below: Not a directory' -o file/below ctx
 refused 'have the destination' -o type=oci,dest=x.tar -o type=tar,dest=x.tar ctx
+refused 'destination' -o type=oci,dest=x.tar -o type=tar,dest=./x.tar ctx
 refused 'two outputs' -o - -o type=oci ctx
 refused 'cannot differ in attributes' -o type=oci,dest=x.tar -o type=oci,dest=y.tar,compression=zstd ctx
 refused 'on standard output' -q -o type=tar ctx
@@ -224,5 +228,6 @@ if [[ $(whos) == *user* ]]; then
     says 2 'cannot write to' build_as user -o type=oci,dest="$PWD/readable/x.tar" "$u/ctx"
     says 2 'cannot write to' build_as user -o type=oci,dest="$PWD/readable/x",tar=false "$u/ctx"
     says 2 'cannot write to' build_as user -o "$PWD/readable/x" "$u/ctx"
+    says 2 'cannot write to' build_as user --metadata-file "$PWD/readable/m.json" "$u/ctx"
     says 2 'Permission denied' build_as user --secret "id=a,src=$u/ctx/hidden" "$u/ctx"
 fi

@@ -205,7 +205,7 @@ static void test_limit(void **state)
     weft_err_free(err);
     err = NULL;
     assert_int_equal(weft_dockerfile_load("/nonexistent/Dockerfile", &d, &err), -1);
-    assert_int_equal(err->code, WEFT_E_IO);
+    assert_int_equal(err->code, WEFT_E_USAGE);
 }
 
 static void test_context_by_platform(void **state)
