@@ -216,17 +216,25 @@ static void on_stderr(char *line, size_t len, void *data)
     }
 }
 
+/* Whether the worker is gone; then *err says so. */
+static bool worker_ended(const struct weft_build_slot *s, struct weft_err **err)
+{
+    if (weft_worker_alive(s->worker)) {
+        return false;
+    }
+    weft_fail(err, WEFT_E_CHILD,
+              "the worker %s ended during the build: its buildkitd or its init was killed "
+              "(out of memory?); %s/buildkitd.log has its last words, a new build starts it again",
+              s->worker->slot, s->worker->state_dir);
+    return true;
+}
+
 static void solve_failed(struct weft_build_lane *l, int code)
 {
     struct weft_solve_error e = {0};
     const char *full;
 
-    if (!atomic_load(&l->b->cancel) && !weft_worker_alive(l->slot->worker)) {
-        weft_fail(
-            &l->err, WEFT_E_CHILD,
-            "the worker %s ended during the build: its buildkitd or its init was killed "
-            "(out of memory?); %s/buildkitd.log has its last words, a new build starts it again",
-            l->slot->worker->slot, l->slot->worker->state_dir);
+    if (!atomic_load(&l->b->cancel) && worker_ended(l->slot, &l->err)) {
         lane_fail(l, l->err->msg);
         return;
     }
@@ -431,9 +439,11 @@ static void on_holder_exit(int64_t sent_bytes, const char *error, void *data)
     s->holder = NULL;
     s->sent_bytes = sent_bytes;
     if (!s->b->ended && !atomic_load(&s->b->cancel)) {
-        weft_fail(&s->err, WEFT_E_CHILD, "session holder: %s", error ? error : "ended");
-        if (is_solving(s)) { /* they fail by themselves if they still want files */
-            weft_warn("worker %s: %s", s->name, s->err->msg);
+        if (!worker_ended(s, &s->err)) {
+            weft_fail(&s->err, WEFT_E_CHILD, "session holder: %s", error ? error : "ended");
+            if (is_solving(s)) { /* they fail by themselves if they still want files */
+                weft_warn("worker %s: %s", s->name, s->err->msg);
+            }
         }
         slot_fail(s); /* for those that wait */
     }

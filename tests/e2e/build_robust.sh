@@ -98,6 +98,15 @@ kill -KILL "$(pgrep -P $pid buildctl)"
 ends 1
 grep -q 'buildctl was killed' log || fail "$(cat log)"
 
+note "a worker that is killed: one error for all platforms, those that wait too; the next build starts it again"
+start --platform "$two,linux/arm64" --workers=group --jobs=1 --no-cache slow
+wait_for 10 grep -q 'RUN sleep' log || fail "$(cat log)"
+sleep 0.5
+kill -KILL "$(buildkitd_of "$("$WEFT" worker list --json | jq '.workers[] | select(.slot == "group") | .pid')")"
+ends 1
+grep -q 'build failed for linux/amd64, linux/386, linux/arm64: the worker group ended' log || fail "$(cat log)"
+build --platform "$two" --workers=group good >log 2>&1 || fail "$(cat log)"
+
 note "what has failed before an interrupt is told"
 dockerfile mixed <<'END'
 FROM busybox
