@@ -340,27 +340,6 @@ static void slot_fail(struct weft_build_slot *s)
     }
 }
 
-/* What the built-in frontend calls itself: "1.27.0". */
-static char *ask_frontend_version(const struct weft_build_slot *s)
-{
-    const char *buildctl = weft_worker_config_buildctl(s->b->cfg);
-    weft_auto_strv argv = {0};
-    weft_auto_free char *text = NULL;
-    weft_auto_json j = NULL;
-
-    weft_strv_add(&argv, "buildctl");
-    weft_strv_addf(&argv, "--addr=%s", s->worker->address);
-    weft_strv_add(&argv, "debug");
-    weft_strv_add(&argv, "workers");
-    weft_strv_add(&argv, "--format={{json .}}");
-    if (weft_run_capture(buildctl, argv.v, 0, &text, NULL) != 0) {
-        return NULL;
-    }
-    j = weft_json_parse(text, strlen(text), NULL);
-    return weft_xstrdup_null(
-        weft_json_str(weft_json_get(weft_json_at(j, 0), "buildkitVersion"), "dockerfileVersion"));
-}
-
 /* How the lane's programs run in its worker; a platform that nothing runs fails here, with the
  * command that mends it. */
 static void learn_runs(struct weft_build_lane *l)
@@ -404,7 +383,7 @@ static void acquire_work(void *data)
         return;
     }
     if (b->syntax) {
-        s->frontend_version = ask_frontend_version(s);
+        s->frontend_version = weft_worker_frontend_version(s->worker);
     }
     for (size_t i = 0; i < b->r->n_platforms; i++) {
         if (b->lanes[i].slot == s) {

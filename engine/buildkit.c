@@ -176,25 +176,12 @@ static char *capture(const char *program, const char *const *args)
     return weft_run_capture(program, argv.v, 1, &text, NULL) == 0 ? weft_steal(&text) : NULL;
 }
 
-const char *weft_buildkit_runtime(const struct weft_buildkit *b, struct weft_err **err)
+int weft_buildkit_runtime_fits(const char *runtime)
 {
     static const char *const args[] = {"run", "--help", NULL};
-    weft_auto_free char *tried = NULL;
+    weft_auto_free char *help = capture(runtime, args);
 
-    for (size_t i = 0; i < b->runtimes.n; i++) {
-        weft_auto_free char *help = capture(b->runtimes.v[i], args);
-
-        if (help && weft_buildkit_help_has_keep(help)) {
-            return b->runtimes.v[i];
-        }
-    }
-    tried = weft_strv_join(&b->runtimes, ", ");
-    weft_fail(
-        err, WEFT_E_UNSUPPORTED,
-        "no OCI runtime here is new enough for BuildKit, which calls it with 'run --keep': %s",
-        tried);
-    weft_err_hint(err, "sudo apt-get install runc");
-    return NULL;
+    return help ? weft_buildkit_help_has_keep(help) : -1;
 }
 
 char *weft_buildkit_version(const char *program)
@@ -209,15 +196,32 @@ char *weft_buildkit_version(const char *program)
     return weft_printable(text);
 }
 
-char *weft_buildkit_config(uint64_t share_bytes)
+char *weft_buildkit_config(uint64_t share_bytes, const char *platform)
 {
+    weft_auto_free char *platforms = NULL;
+
+    /*
+     * Without a list of platforms for both kinds of workers buildkitd makes one, by running a
+     * program of each platform that it knows, and runs them all again to warn of those that it
+     * found: 25 programs, most of them under QEMU. What handlers there are, weft knows. The first
+     * of the list is $BUILDPLATFORM.
+     */
+    platforms = !platform ? weft_xstrdup("")
+                          : weft_fmt("platforms = [\"%s\"]\n"
+                                     "[worker.containerd]\n"
+                                     "platforms = [\"%s\"]\n"
+                                     "[system]\n"
+                                     "platformsCacheMaxAge = \"-1s\"\n",
+                                     platform, platform);
     return weft_fmt("# written by weft at each start of this worker\n"
                     "[worker.oci]\n"
                     "gc = true\n"
                     "reservedSpace = \"%llu\"\n"
                     "maxUsedSpace = \"%llu\"\n"
-                    "minFreeSpace = \"20%%\"\n",
-                    (unsigned long long)(share_bytes / 10), (unsigned long long)share_bytes);
+                    "minFreeSpace = \"20%%\"\n"
+                    "%s",
+                    (unsigned long long)(share_bytes / 10), (unsigned long long)share_bytes,
+                    platforms);
 }
 
 void weft_buildkit_passed_env(struct weft_strv *env)
@@ -298,12 +302,13 @@ bool weft_buildkit_ping(const char *socket_path, int timeout_ms)
     return true;
 }
 
-int weft_buildkit_ask_archs(const char *buildctl, const char *address, struct weft_strv *archs,
-                            struct weft_err **err)
+/* The answer of `buildctl debug workers`, or NULL. */
+static struct weft_json *ask_workers(const char *buildctl, const char *address,
+                                     struct weft_err **err)
 {
     weft_auto_strv argv = {0};
     weft_auto_free char *text = NULL;
-    weft_auto_json root = NULL;
+    struct weft_json *root;
     int code;
 
     weft_strv_add(&argv, "buildctl");
@@ -313,14 +318,26 @@ int weft_buildkit_ask_archs(const char *buildctl, const char *address, struct we
     weft_strv_add(&argv, "--format={{json .}}");
     code = weft_run_capture(buildctl, argv.v, 0, &text, err);
     if (code < 0) {
-        return -1;
+        return NULL;
     }
     if (code > 0) {
-        return weft_fail(err, WEFT_E_CHILD, "buildctl debug workers: exit code %d", code);
+        weft_fail(err, WEFT_E_CHILD, "buildctl debug workers: exit code %d", code);
+        return NULL;
     }
     root = weft_json_parse(text, strlen(text), err);
     if (!root) {
-        return weft_err_wrap(err, "answer of buildctl debug workers");
+        weft_err_wrap(err, "answer of buildctl debug workers");
+    }
+    return root;
+}
+
+int weft_buildkit_ask_archs(const char *buildctl, const char *address, struct weft_strv *archs,
+                            struct weft_err **err)
+{
+    weft_auto_json root = ask_workers(buildctl, address, err);
+
+    if (!root) {
+        return -1;
     }
     for (size_t i = 0; i < weft_json_len(root); i++) {
         const struct weft_json *platforms = weft_json_get(weft_json_at(root, i), "platforms");
@@ -334,4 +351,12 @@ int weft_buildkit_ask_archs(const char *buildctl, const char *address, struct we
         }
     }
     return 0;
+}
+
+char *weft_buildkit_ask_frontend(const char *buildctl, const char *address)
+{
+    weft_auto_json root = ask_workers(buildctl, address, NULL);
+
+    return weft_xstrdup_null(weft_json_str(weft_json_get(weft_json_at(root, 0), "buildkitVersion"),
+                                           "dockerfileVersion"));
 }

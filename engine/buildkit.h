@@ -30,11 +30,9 @@ struct weft_buildkit {
 int weft_buildkit_find(struct weft_buildkit *b, struct weft_err **err);
 void weft_buildkit_finish(struct weft_buildkit *b);
 
-/**
- * The first runtime that is new enough for BuildKit, which it is asked itself ("run --help").
- * Borrowed from b. NULL: WEFT_E_UNSUPPORTED.
- */
-const char *weft_buildkit_runtime(const struct weft_buildkit *b, struct weft_err **err);
+/** Whether an OCI runtime is new enough for BuildKit, which it is asked itself ("run --help"): 1,
+ * 0, or -1 where it does not say. */
+int weft_buildkit_runtime_fits(const char *runtime);
 
 /** Whether the text of "RUNTIME run --help" has the option --keep, which BuildKit uses. */
 bool weft_buildkit_help_has_keep(const char *help);
@@ -46,8 +44,12 @@ char *weft_buildkit_version(const char *program);
 /** weft-init alone, which removing a state takes. Caller frees. NULL: WEFT_E_UNSUPPORTED. */
 char *weft_buildkit_find_init(struct weft_err **err);
 
-/** buildkitd.toml of a worker whose cache may have so many bytes. Caller frees. */
-char *weft_buildkit_config(uint64_t share_bytes);
+/**
+ * buildkitd.toml of a worker whose cache may have so many bytes. `platform`: the host's; buildkitd
+ * then runs no program of another platform before the first step that it runs. NULL: it tries all
+ * platforms at its start, and again when it is asked for them. Caller frees.
+ */
+char *weft_buildkit_config(uint64_t share_bytes, const char *platform);
 
 /** The variables of our environment that a worker gets: proxies and CA files, "K=V", sorted. */
 void weft_buildkit_passed_env(struct weft_strv *env);
@@ -62,5 +64,9 @@ bool weft_buildkit_ping(const char *socket_path, int timeout_ms);
  * them. Errors: WEFT_E_CHILD, WEFT_E_FORMAT. */
 int weft_buildkit_ask_archs(const char *buildctl, const char *address, struct weft_strv *archs,
                             struct weft_err **err);
+
+/** What the built-in Dockerfile frontend of a buildkitd calls itself: "1.27.0". Caller frees; NULL
+ * where it does not say. */
+char *weft_buildkit_ask_frontend(const char *buildctl, const char *address);
 
 #endif

@@ -347,6 +347,15 @@ static int clear_remains(const struct init *in, struct weft_err **err)
     return weft_rmtree(in->files.tmp, err);
 }
 
+/* weft wrote a configuration for a worker with handlers of its own. */
+static int forget_platforms(const struct init *in, struct weft_err **err)
+{
+    uint64_t share = (uint64_t)weft_json_int(in->spec, "share_bytes", 0);
+    weft_auto_free char *config = weft_buildkit_config(share, NULL);
+
+    return weft_write_file(in->files.config, config, strlen(config), 0600, err);
+}
+
 static int prepare(struct init *in, struct weft_err **err)
 {
     const struct weft_json *list = weft_json_get(in->spec, "handlers");
@@ -367,6 +376,9 @@ static int prepare(struct init *in, struct weft_err **err)
         }
         if (own == 0) {
             in->info.scope = WEFT_SCOPE_EXISTING;
+            if (forget_platforms(in, err) < 0) {
+                return -1;
+            }
         }
     }
     /* From here on the worker can be found, and ended by whoever finds it. */

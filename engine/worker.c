@@ -227,9 +227,12 @@ static char *spec_text(const struct weft_worker_config *cfg, const struct weft_w
 static int prepare(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
                    struct weft_err **err)
 {
-    const char *runtime = weft_buildkit_runtime(&cfg->buildkit, err);
+    const char *runtime = weft_worker_config_runtime(cfg, err);
+    weft_auto_free char *config_dir = weft_path_dir(f->config);
     weft_auto_free char *spec = NULL;
     weft_auto_free char *config = NULL;
+    struct weft_platform host;
+    char host_name[WEFT_PLATFORM_SIZE];
     uint64_t share;
 
     if (!runtime) {
@@ -242,9 +245,13 @@ static int prepare(const struct weft_worker_config *cfg, const struct weft_worke
         return -1;
     }
     share = weft_worker_disk_share(share, cfg->state_root);
-    config = weft_buildkit_config(share);
+    weft_platform_host(&host);
+    /* in scope EXISTING only buildkitd can find out what it can run */
+    config = weft_buildkit_config(
+        share, cfg->scope == WEFT_SCOPE_NAMESPACE ? weft_platform_format(&host, host_name) : NULL);
     spec = spec_text(cfg, f, runtime, share);
-    if (weft_write_file(f->config, config, strlen(config), 0600, err) < 0) {
+    if (weft_mkdirs(config_dir, 0700, err) < 0 ||
+        weft_write_file(f->config, config, strlen(config), 0600, err) < 0) {
         return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
     }
     return weft_write_file(f->spec, spec, strlen(spec), 0600, err) < 0 ? -1

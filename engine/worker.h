@@ -134,6 +134,10 @@ void weft_runs_finish(struct weft_runs *r);
  * say. Caller frees. */
 char *weft_worker_qemu_version(const struct weft_worker_config *cfg, const char *program);
 
+/** "1.27.0" of the Dockerfile frontend that is built into the worker's buildkitd; asked once and
+ * kept likewise. NULL where it does not say. Caller frees. */
+char *weft_worker_frontend_version(const struct weft_worker *w);
+
 enum weft_worker_status {
     WEFT_WORKER_STOPPED,
     WEFT_WORKER_IDLE,
@@ -155,8 +159,8 @@ struct weft_worker_entry {
     char *state_dir;
 };
 
-/** All slots that have a state (or a rest of one) or a process, sorted. Needs no config. Returns 0 and entries[n]
- * (caller frees), or -1 (WEFT_E_IO, WEFT_E_USAGE). */
+/** All slots that have a state (or a rest of one) or a process, sorted. Needs no config. Returns 0
+ * and entries[n] (caller frees), or -1 (WEFT_E_IO, WEFT_E_USAGE). */
 int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_err **err);
 void weft_worker_entries_free(struct weft_worker_entry *entries, size_t n);
 

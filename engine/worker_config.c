@@ -259,7 +259,7 @@ static void log_program(const char *what, const char *path)
 
 void weft_worker_config_log(const struct weft_worker_config *cfg)
 {
-    const char *runtime = weft_buildkit_runtime(&cfg->buildkit, NULL);
+    const char *runtime = weft_worker_config_runtime(cfg, NULL);
 
     log_program("buildkitd", cfg->buildkit.buildkitd);
     log_program("buildctl", cfg->buildkit.buildctl);
@@ -350,30 +350,110 @@ int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct
     return got < 0 ? -1 : check_version(state, err);
 }
 
-/* The cache is a JSON object from file identity to version. Two that write at once may lose an
- * entry, which is asked again. */
-char *weft_worker_qemu_version(const struct weft_worker_config *cfg, const char *program)
+/*
+ * What programs have said of themselves is kept, since asking takes 5 to 20 ms each: a JSON object
+ * from "WHAT of FILE IDENTITY" to the answer. Two that write at once may lose an answer, which is
+ * asked for again.
+ */
+static char *answers_path(const struct weft_worker_config *cfg)
 {
-    weft_auto_free char *path = weft_fmt("%s/workers/qemu-versions.json", cfg->state_root);
+    return weft_fmt("%s/workers/programs.json", cfg->state_root);
+}
+
+static char *answer_key(const char *what, const char *program)
+{
     weft_auto_free char *id = file_identity(program);
-    weft_auto_json cache = weft_json_load(path, NULL);
-    const char *known = weft_json_str(cache, id);
-    weft_auto_free char *version = NULL;
+
+    return weft_fmt("%s of %s", what, id);
+}
+
+/* Caller frees; NULL: it has not been asked. */
+static char *recall(const struct weft_worker_config *cfg, const char *what, const char *program)
+{
+    weft_auto_free char *path = answers_path(cfg);
+    weft_auto_free char *key = answer_key(what, program);
+    weft_auto_json answers = weft_json_load(path, NULL);
+
+    return weft_xstrdup_null(weft_json_str(answers, key));
+}
+
+static void keep(const struct weft_worker_config *cfg, const char *what, const char *program,
+                 const char *answer)
+{
+    weft_auto_free char *path = answers_path(cfg);
+    weft_auto_free char *key = answer_key(what, program);
+    weft_auto_json answers = weft_json_load(path, NULL);
     weft_auto_free char *text = NULL;
 
-    if (known) {
-        return weft_xstrdup(known);
+    if (!weft_json_is_object(answers)) {
+        weft_json_free(answers);
+        answers = weft_json_object();
     }
-    version = weft_qemu_ask_version(program);
-    if (!version) {
-        return NULL;
-    }
-    if (!weft_json_is_object(cache)) {
-        weft_json_free(cache);
-        cache = weft_json_object();
-    }
-    weft_json_set_str(cache, id, version);
-    text = weft_json_dump(cache, 2);
+    weft_json_set_str(answers, key, answer);
+    text = weft_json_dump(answers, 2);
     (void)weft_write_file(path, text, strlen(text), 0600, NULL);
-    return weft_steal(&version);
+}
+
+char *weft_worker_qemu_version(const struct weft_worker_config *cfg, const char *program)
+{
+    static const char what[] = "version";
+    char *version = recall(cfg, what, program);
+
+    if (!version) {
+        version = weft_qemu_ask_version(program);
+        if (version) {
+            keep(cfg, what, program, version);
+        }
+    }
+    return version;
+}
+
+char *weft_worker_frontend_version(const struct weft_worker *w)
+{
+    static const char what[] = "frontend";
+    const struct weft_buildkit *b = &w->cfg->buildkit;
+    char *version = recall(w->cfg, what, b->buildkitd);
+
+    if (!version) {
+        version = weft_buildkit_ask_frontend(b->buildctl, w->address);
+        if (version) {
+            keep(w->cfg, what, b->buildkitd, version);
+        }
+    }
+    return version;
+}
+
+static bool runtime_fits(const struct weft_worker_config *cfg, const char *runtime)
+{
+    static const char what[] = "run --keep";
+    weft_auto_free char *known = recall(cfg, what, runtime);
+    int fits;
+
+    if (known) {
+        return strcmp(known, "yes") == 0;
+    }
+    fits = weft_buildkit_runtime_fits(runtime);
+    if (fits >= 0) {
+        keep(cfg, what, runtime, fits ? "yes" : "no");
+    }
+    return fits > 0;
+}
+
+const char *weft_worker_config_runtime(const struct weft_worker_config *cfg, struct weft_err **err)
+{
+    const struct weft_strv *runtimes = &cfg->buildkit.runtimes;
+    weft_auto_free char *tried = NULL;
+
+    for (size_t i = 0; i < runtimes->n; i++) {
+        if (runtime_fits(cfg, runtimes->v[i])) {
+            return runtimes->v[i];
+        }
+    }
+    tried = weft_strv_join(runtimes, ", ");
+    weft_fail(
+        err, WEFT_E_UNSUPPORTED,
+        "no OCI runtime here is new enough for BuildKit, which calls it with 'run --keep': %s",
+        tried);
+    weft_err_hint(err, "sudo apt-get install runc");
+    return NULL;
 }

@@ -51,6 +51,10 @@ bool weft_worker_config_native(const struct weft_worker_config *cfg, const struc
  * WEFT_E_IO; WEFT_E_UNSUPPORTED (a newer weft's). */
 int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct weft_err **err);
 
+/** The first OCI runtime that is new enough for BuildKit; each is asked once, and the answer kept.
+ * Borrowed from cfg. NULL: WEFT_E_UNSUPPORTED. */
+const char *weft_worker_config_runtime(const struct weft_worker_config *cfg, struct weft_err **err);
+
 /** What all states together may have. Errors: WEFT_E_IO (the state directory is not there). */
 int weft_worker_config_budget(const struct weft_worker_config *cfg, uint64_t *bytes,
                               struct weft_err **err);

@@ -57,8 +57,8 @@ void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_roo
     f->state_lock = weft_path_join(f->state_dir, "lock");
     f->buildkit_root = weft_path_join(f->state_dir, "buildkit");
     f->log = weft_path_join(f->state_dir, "buildkitd.log");
-    f->config = weft_path_join(f->state_dir, "buildkitd.toml");
     f->home = weft_path_join(f->state_dir, "home");
+    f->config = weft_path_join(f->home, ".config/buildkit/buildkitd.toml");
     f->tmp = weft_path_join(f->state_dir, "tmp");
     f->usage = weft_path_join(f->state_dir, "usage.json");
     f->removing = weft_fmt("%s/workers/.%s.removing", state_root, slot);

@@ -44,7 +44,7 @@ struct weft_worker_files {
     char *buildkit_root;
     char *log;    /* buildkitd.log */
     char *usage;  /* usage.json: how large the cache is (engine/worker_disk.h) */
-    char *config; /* buildkitd.toml */
+    char *config; /* buildkitd.toml, in HOME: buildkitd takes its defaults from there */
     char *home;
     char *tmp;
     char *removing; /* STATE/workers/.SLOT.removing: what is left of a state that was given up */

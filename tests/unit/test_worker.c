@@ -207,7 +207,7 @@ static void test_usage(void **state)
 static void test_share(void **state)
 {
     const uint64_t gb = 1000000000;
-    char *config = weft_buildkit_config(50 * gb);
+    char *config = weft_buildkit_config(50 * gb, NULL);
 
     char *workers = weft_path_join(*state, "workers");
     char *sub;
@@ -229,6 +229,10 @@ static void test_share(void **state)
     assert_int_equal(weft_worker_disk_share(10 * gb, *state), 10 * gb / 4);
     free(workers);
     assert_non_null(strstr(config, "maxUsedSpace = \"50000000000\""));
+    assert_null(strstr(config, "platforms"));
+    free(config);
+    config = weft_buildkit_config(50 * gb, "linux/amd64");
+    assert_non_null(strstr(config, "\nplatforms = [\"linux/amd64\"]\n[worker.containerd]\n"));
     free(config);
 }
 
@@ -380,12 +384,12 @@ static void test_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        temp_test(test_identity),     temp_test(test_missing_programs),
-        temp_test(test_runs),         cmocka_unit_test(test_help_has_keep),
-        temp_test(test_share),        cmocka_unit_test(test_files),
-        temp_test(test_budget),       temp_test(test_usage),
-        temp_test(test_info),         temp_test(test_tail),
-        temp_test(test_ping),         cmocka_unit_test(test_end),
+        temp_test(test_identity), temp_test(test_missing_programs),
+        temp_test(test_runs),     cmocka_unit_test(test_help_has_keep),
+        temp_test(test_share),    cmocka_unit_test(test_files),
+        temp_test(test_budget),   temp_test(test_usage),
+        temp_test(test_info),     temp_test(test_tail),
+        temp_test(test_ping),     cmocka_unit_test(test_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
