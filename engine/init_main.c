@@ -35,8 +35,8 @@
 #include "binfmt/sandbox.h"
 #include "binfmt/stuck.h"
 #include "engine/buildkit.h"
+#include "engine/init_cache.h"
 #include "engine/init_tasks.h"
-#include "engine/worker_disk.h"
 #include "engine/worker_files.h"
 
 enum {
@@ -49,10 +49,7 @@ enum {
     STOP_MS = 5000,
     LOCK_MS = 10 * 1000, /* for what is left of a worker before us to let go of the state */
     LOG_LINES = 12,
-    TRIM_UNUSED_MS = 3000,    /* a worker without clients for so long trims its cache */
-    TRIM_USED_MS = 60 * 1000, /* how often one with clients does, where its share got smaller */
-    TRIM_LAST_MS = 4000,      /* what it may take at the end; with STOP_MS less than weft waits */
-    SHARE_AGAIN_MS = 2000,    /* how often it looks what its share is */
+    TRIM_MS = 4000, /* for the cache, at the end; with STOP_MS less than weft waits */
 };
 
 struct init {
@@ -69,14 +66,7 @@ struct init {
     int64_t idle_since_ms;
     int64_t stuck_scan_ms;
     struct timespec wishes_mtime;
-    /* the cache's size; BuildKit holds itself to the share of its start while it works */
-    uint64_t budget_bytes;
-    uint64_t share_bytes;   /* as of share_ms */
-    uint64_t trimmed_bytes; /* the share that the cache was held to last */
-    int64_t share_ms;
-    int64_t trimmed_ms;
-    pid_t trimmer; /* 0: none */
-    bool used;     /* there was a client since the last trim */
+    struct weft_init_cache cache;
 };
 
 static int64_t now_ms(void)
@@ -150,8 +140,8 @@ static bool reap(struct init *in)
             in->status = status;
             in->buildkitd = 0;
             ended = true;
-        } else if (pid == in->trimmer) {
-            in->trimmer = 0;
+        } else if (pid == in->cache.trimmer) {
+            in->cache.trimmer = 0;
         }
     }
     return ended;
@@ -404,81 +394,24 @@ static void load_wishes(struct init *in)
     }
     in->wishes_mtime = st.st_mtim;
     in->idle_since_ms = now_ms(); /* somebody was here, perhaps too shortly to be seen */
-    in->used = true;
-    in->share_ms = 0;
     if (weft_read_file(in->files.wishes, 64, &text, NULL, NULL) == 0) {
         char *end;
 
         in->idle_ms = strtoll(text, &end, 10);
-        in->budget_bytes = strtoull(end, NULL, 10);
+        weft_init_cache_wish(&in->cache, strtoull(end, NULL, 10));
     }
 }
 
-static void load_share(struct init *in)
-{
-    weft_auto_free char *workers = NULL;
-    weft_auto_free char *root = NULL;
-
-    if (in->share_ms && now_ms() - in->share_ms < SHARE_AGAIN_MS) {
-        return;
-    }
-    workers = weft_path_dir(in->files.state_dir);
-    root = weft_path_dir(workers);
-    in->share_bytes = weft_worker_disk_share(in->budget_bytes, root);
-    in->share_ms = now_ms();
-}
-
-static bool trim_is_due(struct init *in, bool busy)
-{
-    int64_t wait_ms = in->idle_ms < TRIM_UNUSED_MS ? in->idle_ms : TRIM_UNUSED_MS;
-    bool smaller;
-
-    load_share(in);
-    smaller = in->share_bytes < in->trimmed_bytes;
-    if (busy) {
-        return smaller && now_ms() - in->trimmed_ms >= TRIM_USED_MS;
-    }
-    return smaller || (in->used && now_ms() - in->idle_since_ms >= wait_ms);
-}
-
-static bool start_trim(struct init *in)
-{
-    weft_auto_err err = NULL;
-    pid_t pid;
-
-    in->used = false;
-    in->trimmed_bytes = in->share_bytes;
-    in->trimmed_ms = now_ms();
-    pid = weft_init_trim(weft_json_str(in->spec, "buildctl"), in->files.socket, in->share_bytes,
-                         in->files.usage, &err);
-    if (pid < 0) {
-        weft_warn("the cache was not trimmed: %s", err->msg);
-        return false;
-    }
-    in->trimmer = pid;
-    return true;
-}
-
-/* Trim the cache where there is reason to. True: that is going on. */
-static bool trim(struct init *in, bool busy)
-{
-    if (in->trimmer) {
-        return true;
-    }
-    return in->budget_bytes != 0 && trim_is_due(in, busy) && start_trim(in);
-}
-
-/* Before buildkitd is ended. It collects nothing itself within a second of its last solve. */
+/* Before buildkitd is ended. */
 static void trim_last(struct init *in)
 {
-    int64_t until = now_ms() + TRIM_LAST_MS;
+    int64_t until = now_ms() + TRIM_MS;
 
     load_wishes(in);
-    load_share(in);
-    if (in->buildkitd > 0 && in->budget_bytes != 0 && in->used && !in->trimmer) {
-        (void)start_trim(in);
+    if (in->buildkitd <= 0 || !weft_init_cache_last(&in->cache, now_ms())) {
+        return;
     }
-    while (in->trimmer && now_ms() < until) {
+    while (in->cache.trimmer && now_ms() < until) {
         int sig = wait_signal(in, 50);
 
         if (reap(in) || (sig && sig != SIGCHLD)) {
@@ -491,14 +424,17 @@ static void trim_last(struct init *in)
  */
 static bool idle_too_long(struct init *in)
 {
+    int64_t unused_ms;
+
     load_wishes(in);
     if (weft_lock_try(in->clients_fd, true, NULL) != 1) {
         in->idle_since_ms = now_ms();
-        in->used = true;
-        (void)trim(in, true);
+        weft_init_cache_busy(&in->cache, now_ms());
         return false;
     }
-    if (!trim(in, false) && now_ms() - in->idle_since_ms >= in->idle_ms) {
+    unused_ms = now_ms() - in->idle_since_ms;
+    if (!weft_init_cache_unused(&in->cache, unused_ms, in->idle_ms, now_ms()) &&
+        unused_ms >= in->idle_ms) {
         return true;
     }
     weft_lock_release(in->clients_fd);
@@ -533,8 +469,7 @@ static void end_all_stuck(struct init *in)
 
 static void serve(struct init *in)
 {
-    in->idle_since_ms = in->trimmed_ms = now_ms();
-    in->used = true;
+    in->idle_since_ms = now_ms();
     for (;;) {
         int sig = wait_signal(in, POLL_MS);
 
@@ -676,8 +611,9 @@ static int load_spec(struct init *in, const char *path, struct weft_err **err)
     }
     in->info.scope = (enum weft_scope)scope;
     in->info.started_s = time(NULL);
-    in->trimmed_bytes = (uint64_t)weft_json_int(in->spec, "share_bytes", 0);
     weft_worker_files_init(&in->files, runtime_root, state_root, slot);
+    weft_init_cache_init(&in->cache, &in->files, weft_json_str(in->spec, "buildctl"),
+                         (uint64_t)weft_json_int(in->spec, "share_bytes", 0), now_ms());
     return 0;
 }
 

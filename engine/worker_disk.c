@@ -93,9 +93,9 @@ static uint64_t walk(int fd, bool *whole)
         }
         sum += (uint64_t)st.st_blocks * 512 / (S_ISDIR(st.st_mode) ? 1 : st.st_nlink);
         if (S_ISDIR(st.st_mode)) {
-            sum += walk(
-                openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-                whole);
+            sum +=
+                walk(openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                     whole);
         }
     }
     return sum;

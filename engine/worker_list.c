@@ -21,7 +21,8 @@ enum {
     LOCK_MS = 50
 }; /* the init looks at the lock too, for microseconds */
 
-/* Directories in ROOT/workers, but for hidden ones; or, of those, what removals have left behind. */
+/* Directories in ROOT/workers, but for hidden ones; or, of those, what removals have left behind.
+ */
 static void add_slots(const char *root, bool removing, struct weft_strv *slots)
 {
     static const char suffix[] = ".removing";

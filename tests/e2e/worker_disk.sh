@@ -30,6 +30,11 @@ trimmed()
     [[ -e $state/$1/usage.json ]] && (($(used "$1") <= $2))
 }
 
+grown()
+{
+    [[ -e $state/$1/usage.json ]] && (($(used "$1") > $2))
+}
+
 stopped()
 {
     as "$who" "$WEFT" worker list --json | jq -e --arg s "$1" '.workers[] | select(.slot == $s) | .status == "stopped"' >/dev/null
@@ -49,7 +54,7 @@ for who in $(whos); do
     dir=$(work_dir "$who")
     state=$dir/s/workers
     build_as "$who" --platform linux/amd64 --worker-idle 0 ctx >log 2>&1 || fail "$(cat log)"
-    (($(used linux_amd64) > 36)) || fail "only $(used linux_amd64) MB are used"
+    grown linux_amd64 36 || fail "only $(used linux_amd64) MB are used"
     if ((EUID == 0)); then
         full=$(on_disk linux_amd64)
         ((full > 36)) || fail "only $full MB on disk"
@@ -68,7 +73,7 @@ for who in $(whos); do
 
     note "a worker that is up takes a lower budget from its next client"
     build_as "$who" --platform linux/amd64 ctx >log 2>&1 || fail "$(cat log)"
-    wait_for 10 eval '(($(used linux_amd64) > 36))' || fail "only $(used linux_amd64) MB are used"
+    wait_for 10 grown linux_amd64 36 || fail "only $(used linux_amd64) MB are used"
     pid=$(as "$who" "$WEFT" worker list --json | jq '.workers[0].pid')
     as "$who" WEFT_WORKER_DISK=30M "$HOLD" linux_amd64 true >out
     expect "the same worker" "$(json out .pid)" "$pid"
@@ -79,7 +84,7 @@ for who in $(whos); do
     as "$who" WEFT_WORKER_DISK=60M "$HOLD" linux_amd64 true >out
     build_as "$who" --platform linux/amd64 --build-arg N=2 ctx >log 2>&1 || fail "$(cat log)"
     as "$who" WEFT_WORKER_DISK=60M "$HOLD" linux_amd64 true >out
-    wait_for 10 eval 'trimmed linux_amd64 60 && (($(used linux_amd64) > 36))' || fail "$(used linux_amd64) MB"
+    wait_for 10 grown linux_amd64 36 || fail "$(used linux_amd64) MB"
     as "$who" WEFT_WORKER_DISK=60M "$HOLD" group true >out
     wait_for 10 trimmed linux_amd64 30 || fail "$(used linux_amd64) MB"
     gone "$pid" && fail "it ended"
@@ -87,7 +92,7 @@ for who in $(whos); do
     note "and that of a stopped one"
     build_as "$who" --platform linux/amd64 --build-arg N=3 --worker-idle 0 ctx >log 2>&1 || fail "$(cat log)"
     as "$who" "$WEFT" worker stop --all >/dev/null
-    (($(used linux_amd64) > 36)) || fail "only $(used linux_amd64) MB are used"
+    grown linux_amd64 36 || fail "only $(used linux_amd64) MB are used"
     cat >small.Dockerfile <<'END'
 FROM busybox
 RUN true

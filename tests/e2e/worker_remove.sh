@@ -18,6 +18,11 @@ slots()
     as "$who" "$WEFT" worker list --json | jq -r '[.workers[] | .slot + ":" + .status] | join(" ")'
 }
 
+no_removal()
+{
+    ! pgrep -f -- "--remove $state" >/dev/null
+}
+
 for who in $(whos); do
     note "as $who"
     [[ $who == root ]] || make_user
@@ -95,7 +100,7 @@ for who in $(whos); do
         kill -KILL "$pid" 2>/dev/null || true
         wait "$pid" || true
         # its worker may still be there: it had not come to stop it
-        wait_for 5 eval '! pgrep -f -- "--remove $state" >/dev/null' || fail "a process goes on"
+        wait_for 5 no_removal || fail "a process goes on"
     done
     build_as "$who" --platform linux/arm64 -o "$dir/seven" ctx >log 2>&1 || fail "the next build: $(cat log)"
     as "$who" "$WEFT" worker remove --all --force >/dev/null
