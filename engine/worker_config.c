@@ -328,6 +328,21 @@ static int check_version(const char *workers, struct weft_err **err)
     return weft_write_file(path, mine, strlen(mine), 0600, err);
 }
 
+/* Whoever can write there can put a state of theirs in the place of ours. Groups are left alone:
+ * volumes of pods come with one (fsGroup). */
+static int check_owner(const char *path, struct weft_err **err)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0) {
+        return weft_fail_sys(err, errno, "%s", path);
+    }
+    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & S_IWOTH)
+               ? 0
+               : weft_fail(err, WEFT_E_IO, "%s belongs to another user, or others can write it",
+                           path);
+}
+
 int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct weft_err **err)
 {
     weft_auto_free char *runtime = weft_path_join(cfg->runtime_root, "workers");
@@ -339,7 +354,8 @@ int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct
     if (weft_private_dir(cfg->runtime_root, err) < 0 || weft_private_dir(runtime, err) < 0) {
         return weft_err_hint(err, "WEFT_RUNTIME_DIR can name another directory");
     }
-    if (weft_mkdirs(cfg->state_root, 0700, err) < 0 || weft_mkdirs(state, 0700, err) < 0) {
+    if (weft_mkdirs(cfg->state_root, 0700, err) < 0 || weft_mkdirs(state, 0700, err) < 0 ||
+        check_owner(state, err) < 0) {
         return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
     }
     fd = weft_lock_open(lock, err);
