@@ -48,8 +48,8 @@ int weft_read_file(const char *path, size_t limit, char **data, size_t *len, str
  * `name` is for the error. */
 int weft_write_all(int fd, const void *data, size_t len, const char *name, struct weft_err **err);
 
-/** The same, but where fd is set not to block (O_NONBLOCK) a reader that takes nothing does not hold
- * it up: it stops with WEFT_E_CANCELLED within 100 ms once `cancel` (may be NULL) is true. */
+/** The same, but where fd is set not to block (O_NONBLOCK) a reader that takes nothing does not
+ * hold it up: it stops with WEFT_E_CANCELLED within 100 ms once `cancel` (may be NULL) is true. */
 int weft_write_until(int fd, const void *data, size_t len, const char *name,
                      const atomic_bool *cancel, struct weft_err **err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state of one build, shared by build.c, which moves it, and build_report.c, which tells of it.
+ * The state of one build, shared by build_setup.c, which lays it out, build.c, which moves it, and
+ * build_report.c, which tells of it.
  * Nobody else includes this. Loop thread only, but for what the comments give to the thread pool.
  */
 #ifndef WEFT_ENGINE_BUILD_STATE_H
@@ -94,7 +95,7 @@ struct weft_build {
     long jobs;
     atomic_bool cancel; /* seen by the threads of the pool */
     bool interrupted;
-    bool noted;       /* what is to be said of the workers has been said */
+    bool noted; /* what is to be said of the workers has been said */
     bool committing;
     bool ended; /* the outputs are written, or will not be: everything is being put away */
     struct weft_result result;

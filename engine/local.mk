@@ -8,6 +8,8 @@ libweft_a_SOURCES += \
 	%D%/build.h \
 	%D%/build_report.c \
 	%D%/build_report.h \
+	%D%/build_setup.c \
+	%D%/build_setup.h \
 	%D%/build_state.h \
 	%D%/cmd.h \
 	%D%/cmd_build.c \

@@ -272,7 +272,8 @@ int weft_local_write_tar(const struct weft_local_part *parts, size_t n, struct w
     weft_auto_tar t = NULL;
 
     if (n == 1 && !parts[0].prefix) {
-        return stop_if_cancelled(cancel, err) < 0 ? -1 : take_whole(parts[0].path, out, cancel, err);
+        return stop_if_cancelled(cancel, err) < 0 ? -1
+                                                  : take_whole(parts[0].path, out, cancel, err);
     }
     sorted = weft_xcalloc(n, sizeof(*sorted));
     memcpy(sorted, parts, n * sizeof(*sorted));

@@ -41,8 +41,8 @@ void weft_outputs_destroy(struct weft_outputs *o);
 void weft_outputs_solve_args(const struct weft_outputs *o, size_t i, bool export_layout,
                              struct weft_strv *out);
 
-/** The destination whose file system has no room left, or NULL: BuildKit's exporters call that "EOF".
- * Borrowed. */
+/** The destination whose file system has no room left, or NULL: BuildKit's exporters call that
+ * "EOF". Borrowed. */
 const char *weft_outputs_full(const struct weft_outputs *o);
 
 /** Whether the solves make images (type=oci): then weft_outputs_take is due after each. */

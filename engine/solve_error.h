@@ -18,8 +18,8 @@ struct weft_solve_error {
     int exit_code; /* of the step's command; -1 where it is no such failure */
 };
 
-/** Add a line of len bytes to the text of stderr. Of an enormous text the error and the frame of the
- * excerpt are kept. */
+/** Add a line of len bytes to the text of stderr. Of an enormous text the error and the frame of
+ * the excerpt are kept. */
 void weft_solve_error_add(struct weft_buf *text, const char *line, size_t len);
 
 /** Read the lines of stderr that were not JSON, separated by '\n'. Untrusted text comes out

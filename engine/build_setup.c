@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/build_setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/dirs.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/build_state.h"
+#include "engine/dockerfile.h"
+#include "engine/jobs.h"
+#include "engine/outputs.h"
+#include "engine/plan.h"
+#include "engine/progress.h"
+#include "engine/request.h"
+#include "engine/workdir.h"
+#include "engine/worker.h"
+
+/* Read the Dockerfile for what the plan and the solves need to know beforehand. */
+static int read_dockerfile(struct weft_build *b, bool *pinned, struct weft_err **err)
+{
+    weft_auto_dockerfile d = {0};
+
+    if (weft_dockerfile_load(b->r->dockerfile, &d, err) < 0) {
+        return -1;
+    }
+    *pinned = d.pins_platform;
+    b->context_by_platform = d.context_by_platform;
+    if (b->r->pull_frontend) {
+        return 0;
+    }
+    b->syntax = weft_xstrdup_null(d.syntax);
+    for (size_t i = 0; i < b->r->build_args.n; i++) {
+        if (weft_starts_with(b->r->build_args.v[i], "BUILDKIT_SYNTAX=")) {
+            free(b->syntax);
+            b->syntax = weft_xstrdup(strchr(b->r->build_args.v[i], '=') + 1);
+        }
+    }
+    return 0;
+}
+
+/* A platform that nothing on this machine runs is an error before anything starts. */
+static int check_platforms(const struct weft_build *b, struct weft_err **err)
+{
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        const struct weft_platform_info *info = weft_catalogue_find(&b->r->platforms[i]);
+        struct weft_runs runs = {0};
+        char name[WEFT_PLATFORM_SIZE];
+        int rc = 0;
+
+        weft_platform_format(&b->r->platforms[i], name);
+        if (!info) {
+            return weft_fail(err, WEFT_E_USAGE, "weft cannot build for %s", name);
+        }
+        if (weft_worker_runs(b->cfg, NULL, info->machine, &runs, err) < 0) {
+            return -1;
+        }
+        if (runs.how == WEFT_RUNS_NOT) {
+            weft_fail(err, WEFT_E_UNSUPPORTED, "nothing on this machine runs programs for %s",
+                      name);
+            rc = weft_err_hint(err, "%s", runs.mend);
+        }
+        weft_runs_finish(&runs);
+        if (rc < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void log_sink(enum weft_log_level level, const char *line, void *data)
+{
+    struct weft_build *b = data;
+
+    (void)level;
+    weft_progress_log_line(b->progress, line);
+}
+
+static int create_progress(struct weft_build *b, struct weft_err **err)
+{
+    const struct weft_request *r = b->r;
+    struct weft_progress_opts opts;
+    weft_auto_free struct weft_progress_lane *lanes = weft_xcalloc(r->n_platforms, sizeof(*lanes));
+    weft_auto_strv names = {0};
+
+    weft_progress_opts_init(&opts);
+    if (weft_progress_resolve(r->progress, getenv("BUILDKIT_PROGRESS"), STDERR_FILENO, &opts.mode,
+                              err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < r->n_platforms; i++) {
+        char name[WEFT_PLATFORM_SIZE];
+
+        weft_strv_add(&names, weft_platform_format(&r->platforms[i], name));
+        lanes[i].platform = names.v[i];
+    }
+    opts.title = "weft build";
+    opts.lanes = lanes;
+    opts.n_lanes = r->n_platforms;
+    b->progress = weft_progress_create(&opts);
+    weft_log_set_sink(log_sink, b);
+    return 0;
+}
+
+static int create_outputs(struct weft_build *b, struct weft_err **err)
+{
+    weft_auto_free char *state = weft_dir_state(err);
+    weft_auto_free char *base = state ? weft_path_join(state, "builds/build") : NULL;
+
+    if (!state) {
+        return -1;
+    }
+    {
+        weft_auto_free char *dir = weft_path_dir(base);
+
+        if (weft_mkdirs(dir, 0700, err) < 0) {
+            return -1;
+        }
+    }
+    b->scratch = weft_workdir_create(base, err);
+    if (!b->scratch) {
+        return -1;
+    }
+    b->outputs = weft_outputs_create(b->r, b->scratch->path, err);
+    return b->outputs ? 0 : -1;
+}
+
+static void create_lanes(struct weft_build *b)
+{
+    b->slots = weft_xcalloc(b->plan.n_slots, sizeof(*b->slots));
+    b->lanes = weft_xcalloc(b->r->n_platforms, sizeof(*b->lanes));
+    for (size_t i = 0; i < b->plan.n_slots; i++) {
+        b->slots[i] = (struct weft_build_slot){.b = b, .name = b->plan.slots[i], .sent_bytes = -1};
+    }
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        b->lanes[i].b = b;
+        b->lanes[i].i = i;
+        b->lanes[i].slot = &b->slots[b->plan.slot_of[i]];
+        weft_platform_dirname(&b->r->platforms[i], b->lanes[i].context_slot);
+        b->lanes[i].metadata_file = weft_fmt("%s/metadata-%zu.json", b->scratch->path, i);
+    }
+}
+
+int weft_build_setup(struct weft_build *b, struct weft_err **err)
+{
+    bool pinned = false;
+    uint64_t context_bytes;
+
+    if (read_dockerfile(b, &pinned, err) < 0 || weft_outputs_check(b->r, err) < 0) {
+        return -1;
+    }
+    b->cfg = weft_worker_config_create(
+        &(struct weft_worker_options){.idle_ms = b->r->worker_idle_s * 1000}, err);
+    if (!b->cfg) {
+        return -1;
+    }
+    if (weft_log_level() >= WEFT_LOG_DEBUG) {
+        weft_worker_config_log(b->cfg);
+    }
+    if (check_platforms(b, err) < 0) {
+        return -1;
+    }
+    context_bytes = b->r->workers == WEFT_WORKERS_AUTO && b->r->n_platforms > 1 && !pinned
+                        ? weft_tree_bytes(b->r->context, WEFT_PLAN_BIG_CONTEXT_BYTES)
+                        : 0;
+    weft_plan_make(b->r, pinned, context_bytes, &b->plan);
+    weft_debug("workers: %s", weft_plan_reason_text(b->plan.reason));
+    b->jobs = b->r->jobs > 0 ? b->r->jobs : weft_jobs_default();
+    if (create_outputs(b, err) < 0) {
+        return -1;
+    }
+    create_lanes(b);
+    return create_progress(b, err);
+}
+
+void weft_build_teardown(struct weft_build *b)
+{
+    weft_log_set_sink(NULL, NULL);
+    for (size_t i = 0; b->lanes && i < b->r->n_platforms; i++) {
+        struct weft_build_lane *l = &b->lanes[i];
+
+        weft_buf_finish(&l->text);
+        free(l->metadata_file);
+        free(l->digest);
+        free(l->note);
+        weft_err_free(l->err);
+    }
+    for (size_t i = 0; b->slots && i < b->plan.n_slots; i++) {
+        free(b->slots[i].session_id);
+        free(b->slots[i].frontend_version);
+        weft_err_free(b->slots[i].err);
+    }
+    free(b->lanes);
+    free(b->slots);
+    free(b->syntax);
+    weft_result_finish(&b->result);
+    weft_err_free(b->err);
+    weft_outputs_destroy(b->outputs);
+    weft_workdir_destroy(b->scratch);
+    weft_progress_destroy(b->progress);
+    weft_worker_config_destroy(b->cfg);
+    weft_plan_finish(&b->plan);
+    weft_loop_destroy(b->loop);
+}
