@@ -127,6 +127,6 @@ for who in $(whos); do
         fi
         as "$who" "$WEFT" worker remove group >/dev/null
     fi
-    expect "left" "$(find "$state" -mindepth 1 ! -name "*version*")" ""
+    expect "left" "$(find "$state" -mindepth 1 -type d)" ""
     expect "processes left" "$(worker_processes "$dir/r/")" ""
 done
