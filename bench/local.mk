@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+# What weft costs, measured: bench/README.md.
+EXTRA_DIST += %D%/overhead %D%/README.md
+
+.PHONY: bench bench-smoke
+bench:
+	$(srcdir)/%D%/overhead -b $(builddir) --check
+
+# Runs each bench once and judges no time: only whether it still works.
+bench-smoke:
+	$(srcdir)/%D%/overhead -b $(builddir) --smoke
