@@ -560,6 +560,9 @@ static int inside(const struct weft_sandbox_self *self, void *data)
     report(line);
     close(REPORT_FD);
     serve(in);
+    /* Whoever ended us may be gone, and with it the lock that kept clients away. */
+    in->info.ready = false;
+    (void)weft_worker_info_write(&in->files, &in->info, NULL);
     trim_last(in);
     stop_buildkitd(in);
     clear_away(in, self->pid_ns);

@@ -53,6 +53,16 @@ for who in $(whos); do
     wait "$holder" || fail "the holder failed"
     rm hold
 
+    note "a worker that is about to end is not taken"
+    for _ in 1 2 3 4; do
+        as "$who" "$HOLD" group true >ending
+        kill -TERM "$(json ending .pid)"
+        sleep 0.01
+        # shellcheck disable=SC2016 # the inner shell expands it
+        as "$who" "$HOLD" group sh -c 'sleep 0.7; exec "$BUILDCTL" debug workers' >taken 2>&1 || fail "$(cat taken)"
+        [[ $(json taken .pid) != "$(json ending .pid)" ]] || fail "it was taken"
+    done
+
     note "a client that is killed lets go"
     (exec_as "$who" "$HOLD" group sleep 100) >killed &
     client=$!
