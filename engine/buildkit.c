@@ -203,7 +203,7 @@ char *weft_buildkit_config(uint64_t share_bytes, const char *platform)
     /*
      * Without a list of platforms for both kinds of workers buildkitd makes one, by running a
      * program of each platform that it knows, and runs them all again to warn of those that it
-     * found: 25 programs, most of them under QEMU. What handlers there are, weft knows. The first
+     * found: 21 programs, most of them under QEMU. What handlers there are, weft knows. The first
      * of the list is $BUILDPLATFORM.
      */
     platforms = !platform ? weft_xstrdup("")
