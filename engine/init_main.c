@@ -36,6 +36,7 @@
 #include "binfmt/stuck.h"
 #include "engine/buildkit.h"
 #include "engine/init_cache.h"
+#include "engine/init_runtime.h"
 #include "engine/init_tasks.h"
 #include "engine/worker_files.h"
 
@@ -346,6 +347,21 @@ static int forget_platforms(const struct init *in, struct weft_err **err)
     return weft_write_file(in->files.config, config, strlen(config), 0600, err);
 }
 
+/* Two runtimes are new enough: the second is taken where the first does not work. With one there is
+ * no choice, and buildkitd's own error is as good. */
+static void choose_runtime(struct init *in)
+{
+    const char *other = weft_json_str(in->spec, "other_runtime");
+    weft_auto_free char *why = NULL;
+
+    if (other && !weft_init_runtime_works(in->info.runtime, weft_json_str(in->spec, "buildctl"),
+                                          in->files.tmp, in->info.process_sandbox, &why)) {
+        weft_info("%s does not work here: %s; taking %s", in->info.runtime, why, other);
+        free(in->info.runtime);
+        in->info.runtime = weft_xstrdup(other);
+    }
+}
+
 static int prepare(struct init *in, struct weft_err **err)
 {
     const struct weft_json *list = weft_json_get(in->spec, "handlers");
@@ -380,6 +396,7 @@ static int prepare(struct init *in, struct weft_err **err)
         weft_mkdirs(in->files.home, 0700, err) < 0) {
         return -1;
     }
+    choose_runtime(in);
     return start_buildkitd(in, err);
 }
 

@@ -65,7 +65,7 @@ libweft_a_SOURCES += \
 # What is process 1 of a worker. It needs few of the libraries, and starts faster without the rest.
 pkglibexec_PROGRAMS += libexec/weft-init
 libexec_weft_init_SOURCES = %D%/init_main.c %D%/init_cache.c %D%/init_cache.h \
-	%D%/init_tasks.c %D%/init_tasks.h
+	%D%/init_runtime.c %D%/init_runtime.h %D%/init_tasks.c %D%/init_tasks.h
 libexec_weft_init_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 libexec_weft_init_LDADD = $(weft_libs)
 

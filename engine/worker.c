@@ -196,7 +196,7 @@ static int attach(const struct weft_worker_config *cfg, const struct weft_worker
 }
 
 static char *spec_text(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
-                       const char *runtime, uint64_t share)
+                       const char *runtime, const char *other, uint64_t share)
 {
     weft_auto_json spec = weft_json_object();
     struct weft_json *handlers = weft_json_array();
@@ -218,6 +218,7 @@ static char *spec_text(const struct weft_worker_config *cfg, const struct weft_w
     weft_json_set_str(spec, "buildkitd", cfg->buildkit.buildkitd);
     weft_json_set_str(spec, "buildctl", cfg->buildkit.buildctl);
     weft_json_set_str(spec, "runtime", runtime);
+    weft_json_set_str(spec, "other_runtime", other);
     weft_json_set(spec, "env", env);
     weft_json_set_int(spec, "share_bytes", (int64_t)share);
     return weft_json_dump(spec, 2);
@@ -227,7 +228,8 @@ static char *spec_text(const struct weft_worker_config *cfg, const struct weft_w
 static int prepare(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
                    struct weft_err **err)
 {
-    const char *runtime = weft_worker_config_runtime(cfg, err);
+    const char *other = NULL;
+    const char *runtime = weft_worker_config_runtime(cfg, &other, err);
     weft_auto_free char *config_dir = weft_path_dir(f->config);
     weft_auto_free char *spec = NULL;
     weft_auto_free char *config = NULL;
@@ -249,7 +251,7 @@ static int prepare(const struct weft_worker_config *cfg, const struct weft_worke
     /* in scope EXISTING only buildkitd can find out what it can run */
     config = weft_buildkit_config(
         share, cfg->scope == WEFT_SCOPE_NAMESPACE ? weft_platform_format(&host, host_name) : NULL);
-    spec = spec_text(cfg, f, runtime, share);
+    spec = spec_text(cfg, f, runtime, other, share);
     if (weft_mkdirs(config_dir, 0700, err) < 0 ||
         weft_write_file(f->config, config, strlen(config), 0600, err) < 0) {
         return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
@@ -285,6 +287,7 @@ static int start(const struct weft_worker_config *cfg, const struct weft_worker_
         done = weft_fail(err, WEFT_E_CHILD, "the worker ended right after its start");
     }
     if (done == 0) {
+        weft_debug("worker %s runs steps with %s", f->slot, info.runtime);
         *out = make_worker(cfg, f, &info, &clients_fd);
         (*out)->started_here = true;
     }

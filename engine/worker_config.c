@@ -259,7 +259,7 @@ static void log_program(const char *what, const char *path)
 
 void weft_worker_config_log(const struct weft_worker_config *cfg)
 {
-    const char *runtime = weft_worker_config_runtime(cfg, NULL);
+    const char *runtime = weft_worker_config_runtime(cfg, NULL, NULL);
 
     log_program("buildkitd", cfg->buildkit.buildkitd);
     log_program("buildctl", cfg->buildkit.buildctl);
@@ -455,15 +455,24 @@ static bool runtime_fits(const struct weft_worker_config *cfg, const char *runti
     return fits > 0;
 }
 
-const char *weft_worker_config_runtime(const struct weft_worker_config *cfg, struct weft_err **err)
+const char *weft_worker_config_runtime(const struct weft_worker_config *cfg, const char **other,
+                                       struct weft_err **err)
 {
     const struct weft_strv *runtimes = &cfg->buildkit.runtimes;
     weft_auto_free char *tried = NULL;
+    const char *fit[2] = {NULL, NULL};
+    size_t n = 0;
 
-    for (size_t i = 0; i < runtimes->n; i++) {
+    for (size_t i = 0; i < runtimes->n && n < 2; i++) {
         if (runtime_fits(cfg, runtimes->v[i])) {
-            return runtimes->v[i];
+            fit[n++] = runtimes->v[i];
         }
+    }
+    if (other) {
+        *other = fit[1];
+    }
+    if (n > 0) {
+        return fit[0];
     }
     tried = weft_strv_join(runtimes, ", ");
     weft_fail(

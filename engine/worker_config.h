@@ -51,9 +51,14 @@ bool weft_worker_config_native(const struct weft_worker_config *cfg, const struc
  * WEFT_E_IO; WEFT_E_UNSUPPORTED (a newer weft's). */
 int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct weft_err **err);
 
-/** The first OCI runtime that is new enough for BuildKit; each is asked once, and the answer kept.
- * Borrowed from cfg. NULL: WEFT_E_UNSUPPORTED. */
-const char *weft_worker_config_runtime(const struct weft_worker_config *cfg, struct weft_err **err);
+/**
+ * The OCI runtimes that are new enough for BuildKit, the preferred one first; each is asked once,
+ * and the answer kept.
+ * @param other set to the second, or NULL; whether the first works in a worker, its init finds out.
+ * May be NULL Returns the first, NULL with WEFT_E_UNSUPPORTED. Both are borrowed from cfg.
+ */
+const char *weft_worker_config_runtime(const struct weft_worker_config *cfg, const char **other,
+                                       struct weft_err **err);
 
 /** What all states together may have. Errors: WEFT_E_IO (the state directory is not there). */
 int weft_worker_config_budget(const struct weft_worker_config *cfg, uint64_t *bytes,

@@ -109,6 +109,30 @@ printf '#!/bin/sh\necho "  --no-new-keyring  keep the same session key"\n' >bin/
 chmod 755 bin/crun
 refused 3 "sudo apt-get install runc" env WEFT_RUNTIME="$PWD/bin/crun" "$HOLD" group true
 
+note "an OCI runtime that is new enough and does not work here: the other one is taken"
+mkdir new-crun
+cat >new-crun/crun <<'END'
+#!/bin/sh
+# what crun does on a machine with cgroups of both versions
+case " $* " in
+*" --help "*) echo "      --keep   do not delete the container after it exits" ;;
+*) echo "cgroups in hybrid mode not supported" >&2; exit 1 ;;
+esac
+END
+chmod 755 new-crun/crun
+PATH=$PWD/new-crun:$PATH "$HOLD" group true >out 2>&1 || fail "$(cat out)"
+grep -q 'new-crun/crun does not work here: cgroups in hybrid mode not supported' "$WEFT_STATE_DIR/workers/group/buildkitd.log" ||
+    fail "$(cat "$WEFT_STATE_DIR/workers/group/buildkitd.log")"
+expect "the runtime in use" "$(basename "$(jq -r .runtime "$WEFT_RUNTIME_DIR/workers/group/worker.json")")" runc
+"$WEFT" worker stop --all >/dev/null
+
+note "one that works is taken"
+ln -s "$(command -v runc)" new-crun/real
+printf '#!/bin/sh\nexec "%s/new-crun/real" "$@"\n' "$PWD" >new-crun/crun
+PATH=$PWD/new-crun:$PATH "$HOLD" group true >out 2>&1 || fail "$(cat out)"
+expect "the runtime in use" "$(basename "$(jq -r .runtime "$WEFT_RUNTIME_DIR/workers/group/worker.json")")" crun
+"$WEFT" worker stop --all >/dev/null
+
 note "a socket's path that is too long"
 long=$WEFT_TEST_TMP/$(printf 'x%.0s' {1..80})
 refused 2 WEFT_RUNTIME_DIR env WEFT_RUNTIME_DIR="$long" "$HOLD" group true
