@@ -5,7 +5,7 @@
 #
 # Builds weft in a fresh minimal Debian made by mmdebstrap. Steps (default: both):
 #   build      only the build's packages: configure, make, make check, make install, make distcheck
-#   bootstrap  nothing but the base system: ./bootstrap, which finds no Go
+#   bootstrap  nothing but the base system: ./bootstrap, which finds no Go, then ./bootstrap demo
 # Needs root, mmdebstrap and network. Packages come from where the machine's own apt gets them.
 set -euo pipefail
 
@@ -63,22 +63,29 @@ fresh_root()
         tar -C "$src_dir" --null -T - -cf - | tar -C "$root/src" --no-same-owner -xf -
 }
 
-# in_root COMMAND...: runs it in the root, with /proc, /dev and the machine's resolver.
+# in_root COMMAND...: runs it in the root, with /proc, /dev and the machine's resolver. The root is pivoted to: a
+# process in a chroot may make no user namespaces. What is left running ends with the command.
 # shellcheck disable=SC2016 # expanded by the inner shell
 in_root()
 {
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
         HOME=/root TERM=dumb ${GOPROXY:+"GOPROXY=$GOPROXY"} \
         ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
-        unshare --mount --propagation private sh -ec '
+        unshare --mount --pid --fork --kill-child --propagation private sh -ec '
         root=$1
         shift
+        mount --bind "$root" "$root"
         mount --rbind /dev "$root/dev"
+        mount --rbind /sys "$root/sys"
         mount -t proc proc "$root/proc"
         rm -f "$root/etc/resolv.conf"
         cp -L /etc/resolv.conf "$root/etc/resolv.conf"
         cp -L /etc/hosts "$root/etc/hosts"
-        exec chroot "$root" "$@"' sh "$root" "$@" </dev/null
+        cd "$root"
+        pivot_root . mnt
+        cd /
+        umount -l /mnt
+        exec "$@"' sh "$root" "$@" </dev/null
 }
 
 for step; do
@@ -97,7 +104,8 @@ for step; do
     bootstrap)
         in_root sh -exc 'cd /src; ! command -v go; ./bootstrap; ./build/weft --version
             ./build/libexec/buildkitd --version; ./build/libexec/buildctl --version; ./bootstrap
-            make -C build install; test -x /usr/local/libexec/weft/buildkitd'
+            make -C build install; test -x /usr/local/libexec/weft/buildkitd
+            ./bootstrap demo; weft worker list; weft worker stop --all; cat /var/lib/weft/workers/*/buildkitd.log'
         ;;
     *)
         echo "debian.sh: no step $step" >&2
