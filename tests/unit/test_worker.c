@@ -191,6 +191,7 @@ static void test_budget(void **state)
 static void test_usage(void **state)
 {
     struct weft_worker_usage u = {UINT64_C(5000000000), 7}, v = {0};
+    static const char negative[] = "{\"schema\":1,\"used_bytes\":-1,\"share_bytes\":2}";
     char *path = weft_path_join(*state, "usage.json");
     struct weft_err *err = NULL;
 
@@ -199,7 +200,7 @@ static void test_usage(void **state)
     assert_int_equal(weft_worker_usage_read(path, &v), 1);
     assert_int_equal(v.used_bytes, u.used_bytes);
     assert_int_equal(v.share_bytes, u.share_bytes);
-    put_file(path, "{\"schema\":1,\"used_bytes\":-1,\"share_bytes\":2}", 46);
+    put_file(path, negative, strlen(negative));
     assert_int_equal(weft_worker_usage_read(path, &v), 0);
     free(path);
 }
