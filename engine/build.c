@@ -362,21 +362,63 @@ static void learn_runs(struct weft_build_lane *l)
     weft_runs_finish(&runs);
 }
 
-static void acquire_work(void *data)
+/* Whether a platform of the slot has nothing to run on; what was learnt of its platforms is
+ * forgotten then. */
+static bool forget_if_lacking(struct weft_build_slot *s)
 {
-    struct weft_build_slot *s = data;
+    struct weft_build *b = s->b;
+    bool lacking = false;
+
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        const struct weft_build_lane *l = &b->lanes[i];
+
+        lacking |= l->slot == s && l->err && l->err->code == WEFT_E_UNSUPPORTED;
+    }
+    for (size_t i = 0; lacking && i < b->r->n_platforms; i++) {
+        struct weft_build_lane *l = &b->lanes[i];
+
+        if (l->slot == s) {
+            weft_err_free(weft_steal(&l->err));
+            free(weft_steal(&l->note));
+            l->emulated = false;
+        }
+    }
+    return lacking;
+}
+
+static bool acquire(struct weft_build_slot *s)
+{
     struct weft_build *b = s->b;
 
     if (weft_worker_acquire(b->cfg, s->name, &b->cancel, &s->worker, &s->err) < 0) {
-        return;
-    }
-    if (b->syntax) {
-        s->frontend_version = weft_worker_frontend_version(s->worker);
+        return false;
     }
     for (size_t i = 0; i < b->r->n_platforms; i++) {
         if (b->lanes[i].slot == s) {
             learn_runs(&b->lanes[i]);
         }
+    }
+    return true;
+}
+
+static void acquire_work(void *data)
+{
+    struct weft_build_slot *s = data;
+
+    if (!acquire(s)) {
+        return;
+    }
+    /* a worker from a time when it could have no handlers of its own: one that starts now perhaps
+     * can */
+    if (s->worker->scope == WEFT_SCOPE_EXISTING && !s->worker->started_here &&
+        forget_if_lacking(s)) {
+        weft_worker_stop_if_unused(weft_steal(&s->worker));
+        if (!acquire(s)) {
+            return;
+        }
+    }
+    if (s->b->syntax) {
+        s->frontend_version = weft_worker_frontend_version(s->worker);
     }
 }
 
@@ -654,7 +696,7 @@ static int run(struct weft_build *b, FILE *out, struct weft_err **err)
     if (weft_build_setup(b, err) < 0) {
         return -1;
     }
-    if (b->r->n_outputs == 0 && !b->r->quiet) {
+    if (b->r->n_outputs == 0) {
         weft_warn("no output specified: the result stays in the workers' cache only; "
                   "use -o to write it somewhere");
     }
@@ -663,7 +705,7 @@ static int run(struct weft_build *b, FILE *out, struct weft_err **err)
         weft_work(b->loop, acquire_work, acquire_done, &b->slots[i]);
     }
     for (size_t i = 0; i < b->r->n_platforms; i++) {
-        lane_phase(&b->lanes[i], WEFT_PHASE_WAITING, "starting worker");
+        lane_phase(&b->lanes[i], WEFT_PHASE_WAITING, "waiting for its worker");
     }
     weft_loop_run(b->loop);
     rc = weft_build_report(b, out, err);

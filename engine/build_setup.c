@@ -107,7 +107,9 @@ static int create_progress(struct weft_build *b, struct weft_err **err)
     opts.lanes = lanes;
     opts.n_lanes = r->n_platforms;
     b->progress = weft_progress_create(&opts);
-    weft_log_set_sink(log_sink, b);
+    if (opts.mode != WEFT_PROGRESS_QUIET) { /* which draws nothing that a warning could tear */
+        weft_log_set_sink(log_sink, b);
+    }
     return 0;
 }
 

@@ -31,6 +31,18 @@ grep -q 'weft: try: .*apt-get install' log || fail "no command that mends it: $(
 [[ ! -e tree2 ]] || fail "an output exists"
 expect "the host's handlers" "$(host_handlers)" "$before"
 
+note "the denial is gone: an idle worker without handlers does not stand in the way"
+"$WEFT" worker list --json | jq -e '[.workers[] | select(.status == "idle" and .handlers == "existing")] | length > 0' >/dev/null ||
+    fail "no such worker is up: $("$WEFT" worker list)"
+build --platform linux/arm64 -o tree3 ctx >log 2>&1 || fail "$(cat log)"
+expect "machine" "$(cat tree3/machine)" aarch64
+
+note "quiet is without progress, not without warnings"
+"$WEFT" worker stop --all >/dev/null
+denied_build --progress=quiet --platform linux/amd64 ctx >log 2>&1 || fail "$(cat log)"
+grep -q "it uses the host's" log || fail "the fallback is not said: $(cat log)"
+grep -q 'no output specified' log || fail "no warning: $(cat log)"
+
 note "a machine without QEMU"
 mkdir noqemu
 rc=0
