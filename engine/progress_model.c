@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/progress_text.h"
+#include "engine/solve_error.h"
 
 void weft_lane_init(struct weft_lane *lane, const struct weft_lane_events *events, void *data)
 {
@@ -466,15 +467,7 @@ const struct weft_vertex *weft_lane_failed(const struct weft_lane *lane)
 
 int weft_vertex_exit_code(const struct weft_vertex *v)
 {
-    const char *found = NULL;
-    long code;
-
-    /* the command is quoted in the error before it, and may hold the same words */
-    for (const char *s = v->error; s && (s = strstr(s, "exit code: ")); s++) {
-        found = s + strlen("exit code: ");
-    }
-    code = found ? weft_text_number(&found) : -1;
-    return code <= 255 ? (int)code : -1;
+    return v->error ? weft_solve_exit_code(v->error) : -1;
 }
 
 int64_t weft_vertex_spent_ms(const struct weft_vertex *v)

@@ -50,20 +50,20 @@ static const char *unwrapped(const char *message)
     return message;
 }
 
-static int find_exit_code(const char *message)
+int weft_solve_exit_code(const char *error)
 {
     const char *last = NULL;
-    char *end;
     long code;
 
-    for (const char *p = message; (p = strstr(p, exit_code_mark)); p++) {
+    /* the command is quoted in the error before it, and may hold the same words */
+    for (const char *p = error; (p = strstr(p, exit_code_mark)); p++) {
         last = p + strlen(exit_code_mark);
     }
-    if (!last) {
+    if (!last || *last < '0' || *last > '9') {
         return -1;
     }
-    code = strtol(last, &end, 10);
-    return end != last && code >= 0 && code <= 255 ? (int)code : -1;
+    code = strtol(last, NULL, 10);
+    return code <= 255 ? (int)code : -1;
 }
 
 void weft_solve_error_parse(const char *text, struct weft_solve_error *out)
@@ -101,7 +101,7 @@ void weft_solve_error_parse(const char *text, struct weft_solve_error *out)
     out->excerpt = excerpt.len ? weft_buf_steal(&excerpt) : NULL;
     out->message = message.len ? weft_text_shorten(unwrapped(message.data), MESSAGE_LIMIT_BYTES)
                                : weft_xstrdup("buildctl ended without saying why");
-    out->exit_code = find_exit_code(out->message);
+    out->exit_code = weft_solve_exit_code(out->message);
 }
 
 void weft_solve_error_finish(struct weft_solve_error *e)

@@ -27,4 +27,7 @@ void weft_solve_error_add(struct weft_buf *text, const char *line, size_t len);
 void weft_solve_error_parse(const char *text, struct weft_solve_error *out);
 void weft_solve_error_finish(struct weft_solve_error *e);
 
+/** The exit code that an error of BuildKit names last ("... exit code: 2"), 0 to 255, or -1. */
+int weft_solve_exit_code(const char *error);
+
 #endif
