@@ -673,11 +673,11 @@ static void watch_signals(struct weft_build *b)
 {
     struct sigaction hangup;
 
-    b->signals[0] = weft_signal_watch(b->loop, SIGINT, on_interrupt, b);
-    b->signals[1] = weft_signal_watch(b->loop, SIGTERM, on_interrupt, b);
-    b->signals[2] = weft_signal_watch(b->loop, SIGWINCH, on_resize, b);
+    weft_signal_watch(b->loop, SIGINT, on_interrupt, b);
+    weft_signal_watch(b->loop, SIGTERM, on_interrupt, b);
+    weft_signal_watch(b->loop, SIGWINCH, on_resize, b);
     if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) { /* nohup */
-        b->signals[3] = weft_signal_watch(b->loop, SIGHUP, on_interrupt, b);
+        weft_signal_watch(b->loop, SIGHUP, on_interrupt, b);
     }
 }
 
@@ -700,7 +700,7 @@ static int run(struct weft_build *b, FILE *out, struct weft_err **err)
         weft_warn("no output specified: the result stays in the workers' cache only; "
                   "use -o to write it somewhere");
     }
-    b->tick = weft_timer_start(b->loop, TICK_MS, TICK_MS, 1, on_tick, b);
+    weft_timer_start(b->loop, TICK_MS, TICK_MS, 1, on_tick, b);
     for (size_t i = 0; i < b->plan.n_slots; i++) {
         weft_work(b->loop, acquire_work, acquire_done, &b->slots[i]);
     }

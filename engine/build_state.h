@@ -21,7 +21,6 @@ struct weft_child;
 struct weft_holder;
 struct weft_loop;
 struct weft_progress;
-struct weft_signal;
 struct weft_timer;
 struct weft_workdir;
 struct weft_worker;
@@ -84,9 +83,7 @@ struct weft_build {
     struct weft_progress *progress;
     struct weft_outputs *outputs;
     struct weft_workdir *scratch;
-    struct weft_timer *tick;
     struct weft_timer *kill_timer;
-    struct weft_signal *signals[4];
     struct weft_build_slot *slots;
     struct weft_build_lane *lanes;
     char *syntax; /* the frontend that the Dockerfile or BUILDKIT_SYNTAX asks for, if the built-in

@@ -482,10 +482,3 @@ bool weft_worker_alive(const struct weft_worker *w)
     return weft_process_start(w->pid, &start_ticks) && start_ticks == w->pid_start &&
            weft_buildkit_ping(w->socket_path, 2000);
 }
-
-char *weft_worker_log_tail(const struct weft_worker *w, int lines)
-{
-    weft_auto_free char *path = weft_path_join(w->state_dir, "buildkitd.log");
-
-    return weft_file_tail(path, lines);
-}

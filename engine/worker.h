@@ -101,10 +101,6 @@ void weft_worker_stop_if_unused(struct weft_worker *w);
  * build. */
 bool weft_worker_alive(const struct weft_worker *w);
 
-/** The last `lines` lines of buildkitd's log, as it wrote them ("" where there is none). Caller
- * frees. */
-char *weft_worker_log_tail(const struct weft_worker *w, int lines);
-
 /** How the programs of one ELF machine run in a worker. */
 enum weft_runs_how {
     WEFT_RUNS_NATIVE,   /* this CPU, no emulation */
