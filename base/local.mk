@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libweft_a_SOURCES += \
+	%D%/answers.c \
+	%D%/answers.h \
 	%D%/cleanup.h \
 	%D%/digest.c \
 	%D%/digest.h \

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * QEMU's user-mode programs on this machine: where they are and which version they say they are.
+ * QEMU's user-mode programs on this machine: where they are, which version they say they are, and
+ * which of several is to be preferred.
  */
 #ifndef WEFT_BINFMT_QEMU_H
 #define WEFT_BINFMT_QEMU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
+#include "base/answers.h"
 #include "platforms/catalogue.h"
 
 /**
@@ -28,5 +31,36 @@ char *weft_qemu_ask_version(const char *program);
 
 /** The version in the first line of such an answer. Caller frees; NULL: none. */
 char *weft_qemu_parse_version(const char *answer);
+
+/** One program. */
+struct weft_qemu {
+    const struct weft_machine *machine;
+    char *path;    /* absolute, links resolved */
+    char *version; /* "7.2.22"; NULL: it does not say */
+};
+
+/** All programs at hand. Start from {0}; end with weft_qemus_finish. */
+struct weft_qemus {
+    struct weft_qemu *v;
+    size_t n;
+};
+
+/** Every static QEMU program for a machine of the catalogue in `dirs` (as for weft_qemu_find), in
+ * the order of the directories; each file once. Versions are asked for once and kept. */
+void weft_qemu_scan(const char *dirs, struct weft_answers *a, struct weft_qemus *out);
+void weft_qemus_finish(struct weft_qemus *q);
+
+/**
+ * Whether a program is what the user means by `want`: a version ("10", "10.0", "7.2.22": its parts
+ * are equal as far as given) or a directory (absolute) that it lies in.
+ */
+bool weft_qemu_is(const struct weft_qemu *q, const char *want);
+
+/**
+ * The built-in ranking: which of two versions runs programs of m faster on `model` (NULL: QEMU's
+ * default), from figures measured with bench/qemu_rank (docs/benchmarks.md). < 0: a; > 0: b; 0: no
+ * difference known. NULL versions come last.
+ */
+int weft_qemu_rank(const struct weft_machine *m, const char *model, const char *a, const char *b);
 
 #endif

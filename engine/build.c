@@ -338,7 +338,7 @@ static void learn_runs(struct weft_build_lane *l)
     weft_auto_free char *version = NULL;
     char name[WEFT_PLATFORM_SIZE];
 
-    if (weft_worker_runs(b->cfg, l->slot->worker, info->machine, &runs, &l->err) < 0) {
+    if (weft_worker_runs(b->cfg, l->slot->worker, info, &runs, &l->err) < 0) {
         return;
     }
     switch (runs.how) {

@@ -61,7 +61,7 @@ static int check_platforms(const struct weft_build *b, struct weft_err **err)
         if (!info) {
             return weft_fail(err, WEFT_E_USAGE, "weft cannot build for %s", name);
         }
-        if (weft_worker_runs(b->cfg, NULL, info->machine, &runs, err) < 0) {
+        if (weft_worker_runs(b->cfg, NULL, info, &runs, err) < 0) {
             return -1;
         }
         if (runs.how == WEFT_RUNS_NOT) {

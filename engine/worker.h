@@ -21,6 +21,7 @@
 
 #include "binfmt/handler.h"
 #include "platforms/catalogue.h"
+#include "platforms/cpu.h"
 
 struct weft_err;
 
@@ -28,10 +29,13 @@ enum {
     WEFT_IDLE_DEFAULT_MS = 10 * 60 * 1000
 };
 
-/** What a caller can choose. */
+/** What a caller can choose. All borrowed, and copied. */
 struct weft_worker_options {
     enum weft_scope scope; /* NAMESPACE falls back to EXISTING where the mount is denied */
     long idle_ms;          /* it ends after so long without a client; 0: as soon as it has none */
+    const struct weft_cpu_choices *cpu; /* NULL: baseline for all */
+    const char *qemu;                   /* version or absolute directory; NULL: weft chooses */
+    const struct weft_strv *qemu_dirs;  /* looked in before $PATH; NULL: none */
 };
 
 /**
@@ -101,7 +105,7 @@ void weft_worker_stop_if_unused(struct weft_worker *w);
  * build. */
 bool weft_worker_alive(const struct weft_worker *w);
 
-/** How the programs of one ELF machine run in a worker. */
+/** How the programs of a platform run in a worker. */
 enum weft_runs_how {
     WEFT_RUNS_NATIVE,   /* this CPU, no emulation */
     WEFT_RUNS_OWN,      /* the worker's own handler */
@@ -113,17 +117,22 @@ enum weft_runs_how {
 struct weft_runs {
     enum weft_runs_how how;
     char *interpreter; /* path of QEMU; NULL: native, or the host's table is out of sight */
+    char *version;     /* of QEMU; NULL: not known */
+    char *model;       /* own: the CPU model in force; NULL: QEMU's default */
+    char *program;     /* own: what is registered, the copy of QEMU that holds to the model */
+    char *plain_why;   /* own, without a model: why not */
     char *handler;     /* existing: the entry's name */
     char *mend;        /* not: the command that mends it */
 };
 
 /**
- * How programs of `m` run in worker w; w == NULL: in a worker that is yet to be started, as far as
+ * How programs of `p` run in worker w; w == NULL: in a worker that is yet to be started, as far as
  * can be told. Returns 0, or -1 with WEFT_E_CHILD where buildkitd had to be asked and did not
- * answer.
+ * answer; WEFT_E_USAGE, WEFT_E_UNSUPPORTED where a choice of CPU model or QEMU cannot be met.
  */
 int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_worker *w,
-                     const struct weft_machine *m, struct weft_runs *out, struct weft_err **err);
+                     const struct weft_platform_info *p, struct weft_runs *out,
+                     struct weft_err **err);
 void weft_runs_finish(struct weft_runs *r);
 
 /** "7.2.22" of a QEMU program; asked once and kept in the state directory. NULL where it does not

@@ -129,22 +129,9 @@ static int find_emulators(struct weft_worker_config *cfg, struct weft_err **err)
     return 0;
 }
 
-/* A file as it is now: another one in its place, or the same one changed, gives another text. */
-static char *file_identity(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) < 0) {
-        return weft_fmt("%s: %d", path, errno);
-    }
-    return weft_fmt("%s %llx:%llu %lld %lld.%09ld", path, (unsigned long long)st.st_dev,
-                    (unsigned long long)st.st_ino, (long long)st.st_size,
-                    (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-}
-
 static void append_file(struct weft_json *list, const char *path)
 {
-    weft_auto_free char *id = file_identity(path);
+    weft_auto_free char *id = weft_file_identity(path);
 
     weft_json_append_str(list, id);
 }
@@ -179,6 +166,14 @@ char *weft_worker_config_canonical(const struct weft_worker_config *cfg)
     return weft_json_dump(root, 0);
 }
 
+/* In the directory of the workers, which is checked for whose it is before anything is started. */
+static struct weft_answers *open_answers(const struct weft_worker_config *cfg)
+{
+    weft_auto_free char *path = weft_fmt("%s/workers/programs.json", cfg->state_root);
+
+    return weft_answers_create(path);
+}
+
 static int gather(struct weft_worker_config *cfg, struct weft_err **err)
 {
     weft_auto_free char *state = weft_dir_state(err);
@@ -203,6 +198,7 @@ static int gather(struct weft_worker_config *cfg, struct weft_err **err)
     if (find_emulators(cfg, err) < 0) {
         return -1;
     }
+    cfg->answers = open_answers(cfg);
     weft_buildkit_passed_env(&cfg->env);
     canonical = weft_worker_config_canonical(cfg);
     weft_digest_bytes(canonical, strlen(canonical), cfg->identity);
@@ -233,6 +229,7 @@ void weft_worker_config_destroy(struct weft_worker_config *cfg)
         free(cfg->emulated[i].line);
     }
     free(cfg->emulated);
+    weft_answers_destroy(cfg->answers);
     free(cfg->runtime_root);
     free(cfg->state_root);
     weft_buildkit_finish(&cfg->buildkit);
@@ -366,59 +363,15 @@ int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct
     return got < 0 ? -1 : check_version(state, err);
 }
 
-/*
- * What programs have said of themselves is kept, since asking takes 5 to 20 ms each: a JSON object
- * from "WHAT of FILE IDENTITY" to the answer. Two that write at once may lose an answer, which is
- * asked for again.
- */
-static char *answers_path(const struct weft_worker_config *cfg)
-{
-    return weft_fmt("%s/workers/programs.json", cfg->state_root);
-}
-
-static char *answer_key(const char *what, const char *program)
-{
-    weft_auto_free char *id = file_identity(program);
-
-    return weft_fmt("%s of %s", what, id);
-}
-
-/* Caller frees; NULL: it has not been asked. */
-static char *recall(const struct weft_worker_config *cfg, const char *what, const char *program)
-{
-    weft_auto_free char *path = answers_path(cfg);
-    weft_auto_free char *key = answer_key(what, program);
-    weft_auto_json answers = weft_json_load(path, NULL);
-
-    return weft_xstrdup_null(weft_json_str(answers, key));
-}
-
-static void keep(const struct weft_worker_config *cfg, const char *what, const char *program,
-                 const char *answer)
-{
-    weft_auto_free char *path = answers_path(cfg);
-    weft_auto_free char *key = answer_key(what, program);
-    weft_auto_json answers = weft_json_load(path, NULL);
-    weft_auto_free char *text = NULL;
-
-    if (!weft_json_is_object(answers)) {
-        weft_json_free(answers);
-        answers = weft_json_object();
-    }
-    weft_json_set_str(answers, key, answer);
-    text = weft_json_dump(answers, 2);
-    (void)weft_write_file(path, text, strlen(text), 0600, NULL);
-}
-
 char *weft_worker_qemu_version(const struct weft_worker_config *cfg, const char *program)
 {
     static const char what[] = "version";
-    char *version = recall(cfg, what, program);
+    char *version = weft_answers_recall(cfg->answers, what, program);
 
     if (!version) {
         version = weft_qemu_ask_version(program);
         if (version) {
-            keep(cfg, what, program, version);
+            weft_answers_keep(cfg->answers, what, program, version);
         }
     }
     return version;
@@ -428,12 +381,12 @@ char *weft_worker_frontend_version(const struct weft_worker *w)
 {
     static const char what[] = "frontend";
     const struct weft_buildkit *b = &w->cfg->buildkit;
-    char *version = recall(w->cfg, what, b->buildkitd);
+    char *version = weft_answers_recall(w->cfg->answers, what, b->buildkitd);
 
     if (!version) {
         version = weft_buildkit_ask_frontend(b->buildctl, w->address);
         if (version) {
-            keep(w->cfg, what, b->buildkitd, version);
+            weft_answers_keep(w->cfg->answers, what, b->buildkitd, version);
         }
     }
     return version;
@@ -442,7 +395,7 @@ char *weft_worker_frontend_version(const struct weft_worker *w)
 static bool runtime_fits(const struct weft_worker_config *cfg, const char *runtime)
 {
     static const char what[] = "run --keep";
-    weft_auto_free char *known = recall(cfg, what, runtime);
+    weft_auto_free char *known = weft_answers_recall(cfg->answers, what, runtime);
     int fits;
 
     if (known) {
@@ -450,7 +403,7 @@ static bool runtime_fits(const struct weft_worker_config *cfg, const char *runti
     }
     fits = weft_buildkit_runtime_fits(runtime);
     if (fits >= 0) {
-        keep(cfg, what, runtime, fits ? "yes" : "no");
+        weft_answers_keep(cfg->answers, what, runtime, fits ? "yes" : "no");
     }
     return fits > 0;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/answers.h"
 #include "base/digest.h"
 #include "base/str.h"
 #include "binfmt/handler.h"
@@ -36,6 +37,7 @@ struct weft_worker_config {
     bool runs_compat;                /* the CPU and kernel run the 32-bit machine of the host too */
     struct weft_emulated *emulated;
     size_t n_emulated;
+    struct weft_answers *answers;
     struct weft_strv env; /* passed to buildkitd */
     char identity[WEFT_DIGEST_SIZE];
 };

@@ -20,6 +20,10 @@
 void weft_runs_finish(struct weft_runs *r)
 {
     free(r->interpreter);
+    free(r->version);
+    free(r->model);
+    free(r->program);
+    free(r->plain_why);
     free(r->handler);
     free(r->mend);
     *r = (struct weft_runs){0};
@@ -114,8 +118,11 @@ static int runs_existing(const struct weft_worker_config *cfg, const struct weft
 }
 
 int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_worker *w,
-                     const struct weft_machine *m, struct weft_runs *out, struct weft_err **err)
+                     const struct weft_platform_info *p, struct weft_runs *out,
+                     struct weft_err **err)
 {
+    const struct weft_machine *m = p->machine;
+
     *out = (struct weft_runs){0};
     if (weft_worker_config_native(cfg, m)) {
         out->how = WEFT_RUNS_NATIVE;

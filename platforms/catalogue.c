@@ -55,21 +55,24 @@ static const struct weft_machine *const machines[] = {
 };
 
 static const struct weft_platform_info platforms[] = {
-    {{"linux", "amd64", ""}, &x86_64, "amd64"},
-    {{"linux", "386", ""}, &i386, "i386"},
-    {{"linux", "arm64", ""}, &aarch64, "arm64"},
-    {{"linux", "arm", "v7"}, &arm, "armhf"},
-    {{"linux", "arm", "v6"}, &arm, NULL}, /* Debian's armel is v5TE, armhf is v7 */
-    {{"linux", "arm", "v5"}, &arm, "armel"},
-    {{"linux", "riscv64", ""}, &riscv64, "riscv64"},
-    {{"linux", "ppc64le", ""}, &ppc64le, "ppc64el"},
-    {{"linux", "s390x", ""}, &s390x, "s390x"},
-    {{"linux", "mips64le", ""}, &mips64el, "mips64el"},
-    {{"linux", "loong64", ""}, &loongarch64, "loong64"},
-    {{"linux", "ppc64", ""}, &ppc64, "ppc64"},
-    {{"linux", "mips64", ""}, &mips64, NULL},
-    {{"linux", "mipsle", ""}, &mipsel, "mipsel"},
-    {{"linux", "mips", ""}, &mips, NULL},
+    {{"linux", "amd64", ""}, &x86_64, "x86_64-linux-gnu", "amd64"},
+    {{"linux", "386", ""}, &i386, "i686-linux-gnu", "i386"},
+    {{"linux", "arm64", ""}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm", "v7"}, &arm, "arm-linux-gnueabihf", "armhf"},
+    {{"linux", "arm", "v6"},
+     &arm,
+     "arm-linux-gnueabihf",
+     NULL}, /* Debian's armel is v5TE, armhf is v7 */
+    {{"linux", "arm", "v5"}, &arm, "arm-linux-gnueabi", "armel"},
+    {{"linux", "riscv64", ""}, &riscv64, "riscv64-linux-gnu", "riscv64"},
+    {{"linux", "ppc64le", ""}, &ppc64le, "powerpc64le-linux-gnu", "ppc64el"},
+    {{"linux", "s390x", ""}, &s390x, "s390x-linux-gnu", "s390x"},
+    {{"linux", "mips64le", ""}, &mips64el, "mips64el-linux-gnuabi64", "mips64el"},
+    {{"linux", "loong64", ""}, &loongarch64, "loongarch64-linux-gnu", "loong64"},
+    {{"linux", "ppc64", ""}, &ppc64, "powerpc64-linux-gnu", "ppc64"},
+    {{"linux", "mips64", ""}, &mips64, "mips64-linux-gnuabi64", NULL},
+    {{"linux", "mipsle", ""}, &mipsel, "mipsel-linux-gnu", "mipsel"},
+    {{"linux", "mips", ""}, &mips, "mips-linux-gnu", NULL},
 };
 
 const struct weft_platform_info *weft_catalogue_find(const struct weft_platform *p)
@@ -86,6 +89,16 @@ const struct weft_platform_info *weft_catalogue(size_t *n)
 {
     *n = sizeof(platforms) / sizeof(platforms[0]);
     return platforms;
+}
+
+const struct weft_platform_info *weft_catalogue_default_of(const struct weft_machine *m)
+{
+    for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
+        if (platforms[i].machine == m) { /* the plain one stands first */
+            return &platforms[i];
+        }
+    }
+    return NULL;
 }
 
 const struct weft_machine *const *weft_catalogue_machines(size_t *n)

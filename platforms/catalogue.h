@@ -26,8 +26,9 @@ struct weft_machine {
 /** One platform. */
 struct weft_platform_info {
     struct weft_platform platform;
-    const struct weft_machine *machine;
-    const char *debian_arch; /* Debian's name of the port that builds it, or NULL */
+    const struct weft_machine *machine; /* NULL: nothing here runs its programs (windows) */
+    const char *triplet;                /* GNU's: "aarch64-linux-gnu"; NULL: none */
+    const char *debian_arch;            /* Debian's name of the port that builds it, or NULL */
 };
 
 /** The entry of a platform in normal form, or NULL. */
@@ -35,6 +36,10 @@ const struct weft_platform_info *weft_catalogue_find(const struct weft_platform 
 
 /** All entries, in the order in which they are shown. */
 const struct weft_platform_info *weft_catalogue(size_t *n);
+
+/** The platform that a machine's handler serves in a worker that builds for none of them: the
+ * machine's plain one (linux/arm/v7 for arm, linux/amd64, linux/arm64). Never NULL. */
+const struct weft_platform_info *weft_catalogue_default_of(const struct weft_machine *m);
 
 /** All machines (each once). */
 const struct weft_machine *const *weft_catalogue_machines(size_t *n);

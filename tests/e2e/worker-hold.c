@@ -75,7 +75,7 @@ static void print_worker(const struct weft_worker *w, double seconds)
         struct weft_err *err = NULL;
         weft_auto_free char *shown = NULL;
 
-        if (weft_worker_runs(w->cfg, w, machines[i], &r, &err) < 0) {
+        if (weft_worker_runs(w->cfg, w, weft_catalogue_default_of(machines[i]), &r, &err) < 0) {
             shown = weft_fmt("error: %s", err->msg);
             weft_err_free(err);
         } else {

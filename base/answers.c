@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "base/answers.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+enum {
+    LOCK_MS = 2000
+};
+
+struct weft_answers {
+    pthread_mutex_t mutex;
+    char *path;
+    struct weft_json *known; /* from "WHAT of FILE IDENTITY" to the answer */
+};
+
+static struct weft_json *load(const char *path)
+{
+    struct weft_json *j = path ? weft_json_load(path, NULL) : NULL;
+
+    if (!weft_json_is_object(j)) { /* none, or spoilt: everything is asked again */
+        weft_json_free(j);
+        j = weft_json_object();
+    }
+    return j;
+}
+
+struct weft_answers *weft_answers_create(const char *path)
+{
+    struct weft_answers *a = weft_xcalloc(1, sizeof(*a));
+
+    pthread_mutex_init(&a->mutex, NULL);
+    a->path = weft_xstrdup_null(path);
+    a->known = load(path);
+    return a;
+}
+
+void weft_answers_destroy(struct weft_answers *a)
+{
+    if (!a) {
+        return;
+    }
+    pthread_mutex_destroy(&a->mutex);
+    weft_json_free(a->known);
+    free(a->path);
+    free(a);
+}
+
+char *weft_file_identity(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0) {
+        return weft_fmt("%s: %d", path, errno);
+    }
+    return weft_fmt("%s %llx:%llu %lld %lld.%09ld", path, (unsigned long long)st.st_dev,
+                    (unsigned long long)st.st_ino, (long long)st.st_size,
+                    (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+static char *key_of(const char *what, const char *program)
+{
+    weft_auto_free char *id = weft_file_identity(program);
+
+    return weft_fmt("%s of %s", what, id);
+}
+
+char *weft_answers_recall(struct weft_answers *a, const char *what, const char *program)
+{
+    weft_auto_free char *key = key_of(what, program);
+    char *answer;
+
+    pthread_mutex_lock(&a->mutex);
+    answer = weft_xstrdup_null(weft_json_str(a->known, key));
+    pthread_mutex_unlock(&a->mutex);
+    return answer;
+}
+
+/* What another process has written meanwhile stays. */
+static void store(const struct weft_answers *a, const char *key, const char *answer)
+{
+    weft_auto_free char *lock = weft_fmt("%s.lock", a->path);
+    weft_auto_fd fd = weft_lock_open(lock, NULL);
+    weft_auto_json all = NULL;
+    weft_auto_free char *text = NULL;
+
+    if (fd < 0 || weft_lock_wait(fd, true, LOCK_MS, NULL) != 1) {
+        return;
+    }
+    all = load(a->path);
+    weft_json_set_str(all, key, answer);
+    text = weft_json_dump(all, 2);
+    (void)weft_write_file(a->path, text, strlen(text), 0600, NULL);
+}
+
+void weft_answers_keep(struct weft_answers *a, const char *what, const char *program,
+                       const char *answer)
+{
+    weft_auto_free char *key = key_of(what, program);
+
+    pthread_mutex_lock(&a->mutex);
+    weft_json_set_str(a->known, key, answer);
+    if (a->path) {
+        store(a, key, answer);
+    }
+    pthread_mutex_unlock(&a->mutex);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which program emulates a platform: of the QEMUs at hand the one that is asked for or ranked
+ * first, the CPU model that the user's choice comes to, and the copy of QEMU that holds to it. Puts
+ * together binfmt/qemu.h, qemu_models.h, health.h and qemu_copy.h.
+ */
+#ifndef WEFT_BINFMT_EMULATOR_H
+#define WEFT_BINFMT_EMULATOR_H
+
+#include "base/answers.h"
+#include "binfmt/qemu.h"
+#include "platforms/cpu.h"
+
+struct weft_err;
+
+/** What an emulator is chosen from. All borrowed. */
+struct weft_emulators {
+    struct weft_answers *answers;
+    const struct weft_qemus *qemus;
+    const struct weft_cpu_choices *cpu;
+    const char *qemu;       /* version or directory asked for; NULL: weft chooses */
+    const char *copies_dir; /* STATE/qemu */
+};
+
+/** Start from {0}; end with weft_emulator_finish. */
+struct weft_emulator {
+    const struct weft_platform_info *platform;
+    char *qemu;    /* the QEMU program */
+    char *version; /* of it; NULL: it does not say */
+    char *model;   /* the CPU model; NULL: QEMU's default, since no copy can be made */
+    char *program; /* what is registered: the copy, or the plain QEMU */
+    char *why;     /* why there is no copy; else NULL */
+};
+
+/**
+ * Choose for platform p. `check`: QEMUs whose health is not known are checked (a second each) where
+ * there are several to choose from; without it, unknown counts as good. Returns 1; 0 where there is
+ * no QEMU for it (*out untouched); -1. Errors: WEFT_E_USAGE (no QEMU that is asked for; a model
+ * that it does not have), WEFT_E_UNSUPPORTED (all of them are bad; a CPU choice was given, and no
+ * copy can be made).
+ */
+int weft_emulator_choose(const struct weft_emulators *from, const struct weft_platform_info *p,
+                         bool check, struct weft_emulator *out, struct weft_err **err);
+void weft_emulator_finish(struct weft_emulator *e);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The health of a QEMU program on this kernel: guest programs are run under it, which do what the
+ * programs of a build do (start, static and dynamic; threads; fork and exec; signals; memory;
+ * compiling). Found by running, since good and bad depend on QEMU, kernel and CPU together.
+ */
+#ifndef WEFT_BINFMT_HEALTH_H
+#define WEFT_BINFMT_HEALTH_H
+
+#include "base/answers.h"
+#include "base/str.h"
+#include "platforms/catalogue.h"
+
+struct weft_err;
+
+enum weft_health_verdict {
+    WEFT_HEALTH_UNKNOWN, /* never checked on this kernel */
+    WEFT_HEALTH_GOOD,    /* everything that could be tried worked */
+    WEFT_HEALTH_PARTLY,  /* it starts the smallest program; no guest programs here to try more */
+    WEFT_HEALTH_BAD,     /* something failed */
+};
+
+/** Start from {0}; end with weft_health_finish. */
+struct weft_health {
+    enum weft_health_verdict verdict;
+    struct weft_strv tried;   /* "threads", "signals": what worked, then what failed */
+    struct weft_strv skipped; /* "compile: no guest compiler" */
+    char *failure;            /* BAD: what failed, in one line */
+};
+
+/**
+ * Check `program` (a QEMU, or a copy of one) for machine m on CPU model `model` (NULL: as the
+ * program is). Takes up to about a second, at most 10. The verdict is kept under program, model and
+ * kernel release. Errors: WEFT_E_CHILD (nothing can be run at all), WEFT_E_IO.
+ */
+int weft_health_check(struct weft_answers *a, const char *program, const struct weft_machine *m,
+                      const char *model, struct weft_health *out, struct weft_err **err);
+
+/** What an earlier check found, without running anything. */
+enum weft_health_verdict weft_health_recall(struct weft_answers *a, const char *program,
+                                            const struct weft_machine *m, const char *model);
+
+void weft_health_finish(struct weft_health *h);
+
+/** "good", "partly", "bad", "unknown". */
+const char *weft_health_name(enum weft_health_verdict v);
+
+/** Where guest programs are: WEFT_LIBEXEC/guest/, or next to weft. Caller frees. */
+char *weft_health_guest_dir(void);
+
+#endif
