@@ -27,8 +27,9 @@ enum {
     LINE_LIMIT_BYTES = 8 << 20,
     CAPTURE_LIMIT_BYTES = 1 << 20,
     REST_LIMIT_BYTES = 1 << 20, /* as much as an unprivileged pipe can hold */
-    DRAIN_MS = 1000, /* how long a pipe may stay open behind a child that is gone: a grandchild may
-                        hold it */
+    DRAIN_MS = 1000,  /* how long a pipe may stay open behind a child that is gone: a grandchild may
+                         hold it */
+    POLL_PID_MS = 20, /* between looks at a child where there are no pidfds (Linux < 5.3) */
 };
 
 struct stream {
@@ -65,6 +66,7 @@ struct exec_plan {
     int in;
     int out;
     int err;
+    int keep;   /* stays open under its number; 0: none */
     int report; /* errno goes here when exec fails; close-on-exec tells the parent that it did not
                  */
     pid_t parent;
@@ -115,6 +117,9 @@ static void exec_child(const struct exec_plan *p)
         _exit(127); /* the parent died between fork and prctl */
     }
     reset_signals();
+    if (p->keep > 0) {
+        fcntl(p->keep, F_SETFD, 0);
+    }
     if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
         execve(p->file, p->argv, p->envp);
     }
@@ -548,8 +553,30 @@ void weft_child_close_stdin(struct weft_child *c)
     }
 }
 
-/* Read the pipe until its end, or until the child is gone and all that it wrote is read. */
-static void capture(int read_end, int pidfd, struct weft_buf *buf)
+/* What poll may wait: until the deadline (0: for ever), and no longer than `most` (-1: no limit).
+ */
+static int poll_ms(uint64_t deadline_ms, int most)
+{
+    uint64_t now;
+
+    if (deadline_ms == 0) {
+        return most;
+    }
+    now = weft_now_ms();
+    if (now >= deadline_ms) {
+        return 0;
+    }
+    return most >= 0 && deadline_ms - now > (uint64_t)most ? most : (int)(deadline_ms - now);
+}
+
+static bool past(uint64_t deadline_ms)
+{
+    return deadline_ms > 0 && weft_now_ms() >= deadline_ms;
+}
+
+/* Read the pipe until its end, or until the child is gone and all that it wrote is read, or until
+ * the deadline. */
+static void capture(int read_end, int pidfd, uint64_t deadline_ms, struct weft_buf *buf)
 {
     struct pollfd fds[2] = {{read_end, POLLIN, 0}, {pidfd, POLLIN, 0}};
     size_t rest = REST_LIMIT_BYTES; /* of what a grandchild may go on writing */
@@ -558,7 +585,7 @@ static void capture(int read_end, int pidfd, struct weft_buf *buf)
     for (;;) {
         ssize_t n;
 
-        if (poll(fds, 2, -1) < 0) {
+        if (poll(fds, 2, poll_ms(deadline_ms, -1)) < 0) {
             if (errno == EINTR) {
                 continue;
             }
@@ -574,14 +601,33 @@ static void capture(int read_end, int pidfd, struct weft_buf *buf)
             }
         }
         if (n == 0 || rest == 0 || (n < 0 && errno == EAGAIN && fds[1].revents) ||
-            (n < 0 && errno != EAGAIN && errno != EINTR)) {
+            (n < 0 && errno != EAGAIN && errno != EINTR) || past(deadline_ms)) {
             return;
         }
     }
 }
 
-int weft_run_capture(const char *file, char *const *argv, int both, char **text,
-                     struct weft_err **err)
+/* Wait for the end of the child, which is not reaped. Gives false at the deadline. */
+static bool ends_before(pid_t pid, int pidfd, uint64_t deadline_ms)
+{
+    for (;;) {
+        struct pollfd fd = {pidfd, POLLIN, 0};
+        siginfo_t info = {0};
+
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0 && errno != EINTR) {
+            return true; /* somebody else waited for it */
+        }
+        if (info.si_pid != 0) {
+            return true;
+        }
+        if (past(deadline_ms)) {
+            return false;
+        }
+        poll(&fd, 1, poll_ms(deadline_ms, pidfd < 0 ? POLL_PID_MS : -1));
+    }
+}
+
+int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **err)
 {
     weft_auto_free char **env = merged_env(NULL);
     weft_auto_fd null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -589,6 +635,8 @@ int weft_run_capture(const char *file, char *const *argv, int both, char **text,
     weft_auto_fd write_end = -1;
     weft_auto_fd pidfd = -1;
     weft_auto_buf buf = {0};
+    uint64_t deadline_ms = 0;
+    bool ended = true;
     int code = 0;
     pid_t pid;
 
@@ -601,21 +649,41 @@ int weft_run_capture(const char *file, char *const *argv, int both, char **text,
     if (fcntl(read_end, F_SETFL, O_NONBLOCK) < 0) {
         return weft_fail_sys(err, errno, "pipe");
     }
-    pid = start(&(struct exec_plan){.file = file,
-                                    .argv = argv,
+    if (opts->timeout_ms > 0) {
+        deadline_ms = weft_now_ms() + (uint64_t)opts->timeout_ms;
+    }
+    pid = start(&(struct exec_plan){.file = opts->file,
+                                    .argv = opts->argv,
                                     .envp = env,
                                     .in = null_fd,
                                     .out = write_end,
-                                    .err = both ? write_end : null_fd},
+                                    .err = opts->both ? write_end : null_fd,
+                                    .keep = opts->keep_fd,
+                                    .own_group = deadline_ms > 0},
                 err);
     if (pid < 0) {
         return -1;
     }
     close(weft_steal_fd(&write_end));
     pidfd = open_pidfd(pid); /* without one (-1, which poll leaves out) the pipe's end has to do */
-    capture(read_end, pidfd, &buf);
+    capture(read_end, pidfd, deadline_ms, &buf);
     close(weft_steal_fd(&read_end)); /* who writes on gets SIGPIPE, and no full pipe */
+    if (deadline_ms > 0) {
+        ended = ends_before(pid, pidfd, deadline_ms);
+        kill(-pid, SIGKILL); /* it is not reaped yet: the number is still that of its group */
+    }
     reap(pid, 0, &code);
+    if (!ended) {
+        return weft_fail(err, WEFT_E_CHILD, "%s did not end within %.3g s", opts->file,
+                         (double)opts->timeout_ms / 1000);
+    }
     *text = weft_buf_steal(&buf);
     return code;
+}
+
+int weft_run_capture(const char *file, char *const *argv, int both, char **text,
+                     struct weft_err **err)
+{
+    return weft_run(&(struct weft_run_opts){.file = file, .argv = argv, .both = both != 0}, text,
+                    err);
 }

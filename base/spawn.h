@@ -9,6 +9,7 @@
 #ifndef WEFT_BASE_SPAWN_H
 #define WEFT_BASE_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -54,12 +55,25 @@ void weft_child_kill(struct weft_child *c, int signum);
  * closed. */
 void weft_child_close_stdin(struct weft_child *c);
 
+/** How weft_run runs a program. Start from {0}. */
+struct weft_run_opts {
+    const char *file;  /* path of the program; no search on PATH */
+    char *const *argv; /* NULL-terminated */
+    bool both;         /* stderr is wanted too; else it goes to /dev/null */
+    int keep_fd;       /* > 2: stays open in the program, under this number; 0: none */
+    long timeout_ms;   /* > 0: it gets a process group of its own, which is killed after so long,
+                          and also when the program ends before that; 0: none */
+};
+
 /**
  * Run a short-lived program to its end, without a loop, stdin /dev/null, and give what it wrote to
  * stdout (and stderr, when `both`), the first 1 MiB of it. What is left of the program's own
  * children is not waited for. Blocks; Thread: any. Returns its exit code (128 + signal), or -1:
- * WEFT_E_CHILD when it cannot be executed, WEFT_E_IO. Caller frees *text.
+ * WEFT_E_CHILD when it cannot be executed or takes too long, WEFT_E_IO. Caller frees *text.
  */
+int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **err);
+
+/** The same without the rarer options. */
 int weft_run_capture(const char *file, char *const *argv, int both, char **text,
                      struct weft_err **err);
 

@@ -861,6 +861,78 @@ static void test_capture_grandchild(void **state)
     }
 }
 
+/* sh -c script by weft_run, with a limit and an inherited descriptor. */
+static int run_sh(const char *script, int keep_fd, long timeout_ms, char **text,
+                  struct weft_err **err)
+{
+    weft_auto_free char *sh = weft_xstrdup("sh");
+    weft_auto_free char *c = weft_xstrdup("-c");
+    weft_auto_free char *arg = weft_xstrdup(script);
+    char *argv[] = {sh, c, arg, NULL};
+
+    return weft_run(
+        &(struct weft_run_opts){
+            .file = "/bin/sh", .argv = argv, .keep_fd = keep_fd, .timeout_ms = timeout_ms},
+        text, err);
+}
+
+/* Waits for the end of a process that is no child of ours. */
+static bool goes_away(pid_t pid)
+{
+    for (int i = 0; i < 200; i++) {
+        if (kill(pid, 0) < 0) {
+            return true;
+        }
+        usleep(50 * 1000);
+    }
+    return false;
+}
+
+/* A program that takes too long is killed, with what it started; so is what one leaves that ends in
+ * time. */
+static void test_run_timeout(void **state)
+{
+    static const char *const slow[] = {
+        "sleep 40 & echo $! >&%d; wait",
+        "exec >&-; sleep 40 & echo $! >&%d; wait",
+        "echo $$ >&%d; while :; do echo flood; done",
+        "echo $$ >&%d; exec sleep 40",
+        "trap '' TERM INT; echo $$ >&%d; sleep 40",
+    };
+
+    (void)state;
+    for (size_t i = 0; i <= COUNT(slow); i++) {
+        weft_auto_free char *script = NULL;
+        weft_auto_err err = NULL;
+        uint64_t start_ms = weft_now_ms();
+        char *text = NULL;
+        char pid[32] = {0};
+        int fds[2];
+
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        if (i < COUNT(slow)) {
+            const char *mark = strstr(slow[i], "%d");
+
+            script = weft_fmt("%.*s%d%s", (int)(mark - slow[i]), slow[i], fds[1], mark + 2);
+            assert_int_equal(run_sh(script, fds[1], 300, &text, &err), -1);
+            assert_int_equal(err->code, WEFT_E_CHILD);
+            assert_non_null(strstr(err->msg, "did not end within 0.3 s"));
+            assert_null(text);
+            assert_true(weft_now_ms() - start_ms >= 300);
+        } else {
+            script = weft_fmt("sleep 40 >&- & echo $! >&%d; echo done; exit 6", fds[1]);
+            assert_int_equal(run_sh(script, fds[1], 30000, &text, &err), 6);
+            assert_string_equal(text, "done\n");
+            free(text);
+        }
+        assert_true(weft_now_ms() - start_ms < 20000);
+        assert_true(read(fds[0], pid, sizeof(pid) - 1) > 0);
+        assert_true(goes_away((pid_t)strtol(pid, NULL, 10)));
+        close(fds[0]);
+        close(fds[1]);
+    }
+}
+
 static void capture_work(void *data)
 {
     char *text = NULL;
@@ -1012,6 +1084,7 @@ int main(void)
         spawn_test(test_capture),
         spawn_test(test_capture_limit),
         spawn_test(test_capture_grandchild),
+        spawn_test(test_run_timeout),
         spawn_test(test_capture_in_threads),
         spawn_test(test_sigchld_ignored),
         spawn_test(test_reaped_by_others),
