@@ -16,6 +16,9 @@
 #include "base/spawn.h"
 #include "base/str.h"
 
+/* What a QEMU program is asked, for base/answers.h. */
+#define ASKED_VERSION "version"
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define HOST_DATA ELFDATA2LSB
 #else
@@ -73,19 +76,32 @@ char *weft_qemu_dirs(void)
     return weft_fmt("%s%s/usr/bin", path ? path : "", path && *path ? ":" : "");
 }
 
+/* The program for m in one directory by one of its two names. Caller frees; NULL: it is not there.
+ */
+static char *find_in(const char *dir, const struct weft_machine *m, bool plain)
+{
+    weft_auto_free char *name = weft_fmt("qemu-%s%s", m->qemu, plain ? "" : "-static");
+    weft_auto_free char *path = weft_path_join(dir, name);
+
+    if (*dir != '/' || access(path, X_OK) != 0 || !weft_qemu_is_static(path)) {
+        return NULL;
+    }
+    return realpath(path, NULL);
+}
+
 char *weft_qemu_find(const struct weft_machine *m, const char *dirs)
 {
     weft_auto_strv list = {0};
 
     weft_split(dirs, ':', &list);
     for (size_t i = 0; i < list.n; i++) {
-        for (int plain = 0; *list.v[i] == '/' && plain < 2; plain++) {
-            weft_auto_free char *name = weft_fmt("qemu-%s%s", m->qemu, plain ? "" : "-static");
-            weft_auto_free char *path = weft_path_join(list.v[i], name);
+        char *path = find_in(list.v[i], m, false);
 
-            if (access(path, X_OK) == 0 && weft_qemu_is_static(path)) {
-                return realpath(path, NULL);
-            }
+        if (!path) {
+            path = find_in(list.v[i], m, true);
+        }
+        if (path) {
+            return path;
         }
     }
     return NULL;
@@ -117,4 +133,80 @@ char *weft_qemu_ask_version(const char *program)
         return NULL;
     }
     return weft_qemu_parse_version(answer);
+}
+
+static bool has(const struct weft_qemus *q, const struct weft_machine *m, const char *path)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        if (q->v[i].machine == m && strcmp(q->v[i].path, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static char *version_of(const char *program, struct weft_answers *a)
+{
+    char *version = weft_answers_recall(a, ASKED_VERSION, program);
+
+    if (!version) {
+        version = weft_qemu_ask_version(program);
+        if (version) {
+            weft_answers_keep(a, ASKED_VERSION, program, version);
+        }
+    }
+    return version;
+}
+
+void weft_qemu_scan(const char *dirs, struct weft_answers *a, struct weft_qemus *out)
+{
+    weft_auto_strv list = {0};
+    size_t n;
+    const struct weft_machine *const *machines = weft_catalogue_machines(&n);
+
+    weft_split(dirs, ':', &list);
+    for (size_t i = 0; i < list.n; i++) {
+        for (size_t k = 0; k < 2 * n; k++) {
+            const struct weft_machine *m = machines[k / 2];
+            weft_auto_free char *path = find_in(list.v[i], m, k % 2);
+
+            if (path && !has(out, m, path)) {
+                out->v = weft_xrealloc(out->v, out->n + 1, sizeof(*out->v));
+                out->v[out->n++] = (struct weft_qemu){m, path, version_of(path, a)};
+                path = NULL; /* out's now */
+            }
+        }
+    }
+}
+
+void weft_qemus_finish(struct weft_qemus *q)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        free(q->v[i].path);
+        free(q->v[i].version);
+    }
+    free(q->v);
+    *q = (struct weft_qemus){0};
+}
+
+bool weft_qemu_is(const struct weft_qemu *q, const char *want)
+{
+    size_t n = strlen(want);
+
+    if (*want == '/') {
+        weft_auto_free char *named = find_in(want, q->machine, false);
+        weft_auto_free char *plain = find_in(want, q->machine, true);
+
+        return weft_str_eq(named, q->path) || weft_str_eq(plain, q->path);
+    }
+    /* "10" is "10.0.13", but not "100.1" */
+    return n > 0 && q->version && strncmp(q->version, want, n) == 0 &&
+           (q->version[n] == '\0' || q->version[n] == '.');
+}
+
+int weft_qemu_rank(const struct weft_machine *m, const char *model, const char *a, const char *b)
+{
+    (void)m;
+    (void)model;
+    return (a == NULL) - (b == NULL);
 }

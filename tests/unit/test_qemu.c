@@ -133,13 +133,95 @@ static void test_version(void **state)
     }
 }
 
+static const struct weft_machine *machine(const char *name)
+{
+    size_t n;
+    const struct weft_machine *const *all = weft_catalogue_machines(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(all[i]->qemu, name) == 0) {
+            return all[i];
+        }
+    }
+    fail_msg("no machine %s", name);
+    return NULL;
+}
+
+static void test_scan(void **state)
+{
+    const char *dir = *state;
+    char *first = weft_path_join(dir, "first");
+    char *second = weft_path_join(dir, "second");
+    char *link = weft_path_join(dir, "second/qemu-arm");
+    char *dirs = weft_fmt("%s:relative:%s:%s", first, second, first);
+    char *arm_static, *arm, *s390x;
+    struct weft_answers *a = weft_answers_create(NULL);
+    struct weft_qemus q = {0};
+
+    assert_int_equal(mkdir(first, 0755), 0);
+    assert_int_equal(mkdir(second, 0755), 0);
+    arm_static = put_program(first, "qemu-arm-static", PT_LOAD);
+    arm = put_program(first, "qemu-arm", PT_LOAD);
+    s390x = put_program(second, "qemu-s390x", PT_LOAD);
+    free(put_program(second, "qemu-mips", PT_INTERP));
+    free(put_program(second, "qemu-sparrow", PT_LOAD));
+    assert_int_equal(symlink(arm, link), 0);
+    weft_answers_keep(a, "version", arm, "10.0.13"); /* so it is not asked */
+    weft_qemu_scan(dirs, a, &q);
+    assert_int_equal(q.n, 3);
+    assert_string_equal(q.v[0].path, arm_static);
+    assert_ptr_equal(q.v[0].machine, machine("arm"));
+    assert_null(q.v[0].version); /* it does not start */
+    assert_string_equal(q.v[1].path, arm);
+    assert_string_equal(q.v[1].version, "10.0.13");
+    assert_string_equal(q.v[2].path, s390x);
+    /* a directory that it lies in, or is linked from */
+    assert_true(weft_qemu_is(&q.v[1], first));
+    assert_true(weft_qemu_is(&q.v[1], second));
+    assert_false(weft_qemu_is(&q.v[2], first));
+    assert_false(weft_qemu_is(&q.v[2], "/nonexistent"));
+    weft_qemus_finish(&q);
+    assert_int_equal(q.n, 0);
+    weft_answers_destroy(a);
+    free(arm_static);
+    free(arm);
+    free(s390x);
+    free(link);
+    free(dirs);
+    free(first);
+    free(second);
+}
+
+static void test_is(void **state)
+{
+    static const struct {
+        const char *version;
+        const char *want;
+        bool is;
+    } cases[] = {
+        {"10.0.13", "10", true},      {"10.0.13", "10.0", true}, {"10.0.13", "10.0.13", true},
+        {"10.0.13", "10.0.1", false}, {"10.0.13", "1", false},   {"10.0.13", "10.0.13.1", false},
+        {"10.0.13", "10.", false},    {"10.0.13", "", false},    {"10.0.13", "7.2", false},
+        {NULL, "10", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *version = weft_xstrdup_null(cases[i].version);
+        struct weft_qemu q = {.machine = machine("arm"), .version = version};
+
+        if (weft_qemu_is(&q, cases[i].want) != cases[i].is) {
+            fail_msg("%s, %s", cases[i].version, cases[i].want);
+        }
+        free(version);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        temp_test(test_static),
-        temp_test(test_find),
-        cmocka_unit_test(test_dirs),
-        cmocka_unit_test(test_version),
+        temp_test(test_static),         temp_test(test_find), cmocka_unit_test(test_dirs),
+        cmocka_unit_test(test_version), temp_test(test_scan), cmocka_unit_test(test_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
