@@ -2,5 +2,7 @@
 libweft_a_SOURCES += \
 	%D%/catalogue.c \
 	%D%/catalogue.h \
+	%D%/level.c \
+	%D%/level.h \
 	%D%/platform.c \
 	%D%/platform.h
