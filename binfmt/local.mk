@@ -6,6 +6,8 @@ libweft_a_SOURCES += \
 	%D%/handler.h \
 	%D%/idmap.c \
 	%D%/idmap.h \
+	%D%/probe.c \
+	%D%/probe.h \
 	%D%/qemu.c \
 	%D%/qemu.h \
 	%D%/sandbox.c \

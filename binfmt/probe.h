@@ -15,25 +15,24 @@
 struct weft_err;
 
 enum {
-    WEFT_PROBE_EXIT = 42
+    WEFT_PROBE_EXIT = 42,
+    WEFT_PROBE_SIZE_MAX = 192 /* no program is larger */
 };
 
-/** The program of a machine; every machine of the catalogue has one. Static. */
-const unsigned char *weft_probe_program(const struct weft_machine *m, size_t *len);
-
-/** The program as an open file (memfd, not close-on-exec so that an interpreter can read it; its
- * path is /proc/self/fd/N). Returns the descriptor (caller closes), or -1 WEFT_E_IO. */
-int weft_probe_open(const struct weft_machine *m, struct weft_err **err);
+/** Lay out the program of a machine; every machine of the catalogue has one. Returns its length. */
+size_t weft_probe_program(const struct weft_machine *m, unsigned char out[WEFT_PROBE_SIZE_MAX]);
 
 /** Whether this CPU and kernel run programs of m themselves: a program that every binfmt_misc
- * handler leaves alone (its e_ident padding is marked) is run. */
+ * handler leaves alone (its e_ident padding is marked) is run. At most 10 s. Thread: any. */
 bool weft_probe_native(const struct weft_machine *m);
 
 /**
- * Run the program under an interpreter, as "INTERPRETER [ARG...] PROGRAM"; args NULL-terminated or
- * NULL. At most 10 s.
- * @param said what it wrote to stdout and stderr (at most 64 KiB), "" when silent; caller frees
- * Returns its exit code, or 128 + signal; -1 WEFT_E_CHILD where it cannot be started or hangs.
+ * Run the program under an interpreter, as "INTERPRETER [ARG...] PROGRAM". At most 10 s. Thread:
+ * any. The program lies in $TMPDIR meanwhile.
+ * @param args NULL-terminated; NULL: none
+ * @param said what it wrote to stdout and stderr (the first 1 MiB), "" when silent; caller frees
+ * Returns its exit code, or 128 + signal. Errors: WEFT_E_CHILD (it cannot be started, or hangs),
+ * WEFT_E_IO.
  */
 int weft_probe_run(const struct weft_machine *m, const char *interpreter, char *const *args,
                    char **said, struct weft_err **err);

@@ -25,9 +25,11 @@
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 
 #define LITTLE(class, machine)                                                     \
+    .elf_class = (class), .elf_data = ELFDATA2LSB, .elf_machine = (machine),       \
     .magic = HEAD(class, ELFDATA2LSB, ET_EXEC, 0, (machine)&0xff, (machine) >> 8), \
     .mask = {IDENT_MASK, 0xfe, 0xff, 0xff, 0xff}
 #define BIG(class, machine)                                                        \
+    .elf_class = (class), .elf_data = ELFDATA2MSB, .elf_machine = (machine),       \
     .magic = HEAD(class, ELFDATA2MSB, 0, ET_EXEC, (machine) >> 8, (machine)&0xff), \
     .mask = {IDENT_MASK, 0xff, 0xfe, 0xff, 0xff}
 
@@ -35,19 +37,39 @@
 #define EM_LOONGARCH 258
 #endif
 
+/* What <elf.h> of glibc 2.36 has no names for. */
+enum {
+    RISCV_FLOAT_ABI_OR_RVE = 0xe, /* EF_RISCV_FLOAT_ABI, EF_RISCV_RVE */
+    MIPS_ABI = 0xf000,            /* EF_MIPS_ABI: O32, O64, EABI; 0 is N32 or N64 */
+    MIPS_ABI_O32 = 0x1000,
+    MIPS_N32 = EF_MIPS_ABI2,
+    LOONGARCH_FLOAT_ABI = 0x7, /* 1 soft, 2 single, 3 double */
+    LOONGARCH_DOUBLE = 0x3,
+};
+
+#define FLAGS(value, bits) .elf_flags = (value), .elf_flags_mask = (bits)
+#define EABI5 FLAGS(EF_ARM_EABI_VER5, EF_ARM_EABIMASK)
+#define LP64D FLAGS(EF_RISCV_FLOAT_ABI_DOUBLE, RISCV_FLOAT_ABI_OR_RVE)
+#define ELFV2 FLAGS(2, EF_PPC64_ABI)
+#define ELFV1 FLAGS(0, 2) /* 1, and 0 in older files */
+#define N64 FLAGS(0, MIPS_ABI | MIPS_N32)
+#define O32 FLAGS(MIPS_ABI_O32, MIPS_ABI | MIPS_N32)
+#define LOONG_LP64D FLAGS(LOONGARCH_DOUBLE, LOONGARCH_FLOAT_ABI)
+
 static const struct weft_machine x86_64 = {"x86_64", LITTLE(ELFCLASS64, EM_X86_64)};
 static const struct weft_machine i386 = {"i386", LITTLE(ELFCLASS32, EM_386)};
 static const struct weft_machine aarch64 = {"aarch64", LITTLE(ELFCLASS64, EM_AARCH64)};
-static const struct weft_machine arm = {"arm", LITTLE(ELFCLASS32, EM_ARM)};
-static const struct weft_machine riscv64 = {"riscv64", LITTLE(ELFCLASS64, EM_RISCV)};
-static const struct weft_machine ppc64le = {"ppc64le", LITTLE(ELFCLASS64, EM_PPC64)};
-static const struct weft_machine ppc64 = {"ppc64", BIG(ELFCLASS64, EM_PPC64)};
+static const struct weft_machine arm = {"arm", LITTLE(ELFCLASS32, EM_ARM), EABI5};
+static const struct weft_machine riscv64 = {"riscv64", LITTLE(ELFCLASS64, EM_RISCV), LP64D};
+static const struct weft_machine ppc64le = {"ppc64le", LITTLE(ELFCLASS64, EM_PPC64), ELFV2};
+static const struct weft_machine ppc64 = {"ppc64", BIG(ELFCLASS64, EM_PPC64), ELFV1};
 static const struct weft_machine s390x = {"s390x", BIG(ELFCLASS64, EM_S390)};
-static const struct weft_machine mips64el = {"mips64el", LITTLE(ELFCLASS64, EM_MIPS)};
-static const struct weft_machine mips64 = {"mips64", BIG(ELFCLASS64, EM_MIPS)};
-static const struct weft_machine mipsel = {"mipsel", LITTLE(ELFCLASS32, EM_MIPS)};
-static const struct weft_machine mips = {"mips", BIG(ELFCLASS32, EM_MIPS)};
-static const struct weft_machine loongarch64 = {"loongarch64", LITTLE(ELFCLASS64, EM_LOONGARCH)};
+static const struct weft_machine mips64el = {"mips64el", LITTLE(ELFCLASS64, EM_MIPS), N64};
+static const struct weft_machine mips64 = {"mips64", BIG(ELFCLASS64, EM_MIPS), N64};
+static const struct weft_machine mipsel = {"mipsel", LITTLE(ELFCLASS32, EM_MIPS), O32};
+static const struct weft_machine mips = {"mips", BIG(ELFCLASS32, EM_MIPS), O32};
+static const struct weft_machine loongarch64 = {"loongarch64", LITTLE(ELFCLASS64, EM_LOONGARCH),
+                                                LOONG_LP64D};
 
 static const struct weft_machine *const machines[] = {
     &x86_64, &i386,     &aarch64, &arm,    &riscv64, &ppc64le,     &ppc64,

@@ -18,7 +18,12 @@ enum {
 
 /** One ELF machine: what one binfmt_misc handler serves. */
 struct weft_machine {
-    const char *qemu; /* QEMU's name: program "qemu-aarch64-static" or "qemu-aarch64" */
+    const char *qemu;            /* QEMU's name: program "qemu-aarch64-static" or "qemu-aarch64" */
+    unsigned char elf_class;     /* ELFCLASS32, ELFCLASS64 */
+    unsigned char elf_data;      /* ELFDATA2LSB, ELFDATA2MSB */
+    unsigned short elf_machine;  /* EM_... */
+    unsigned int elf_flags;      /* e_flags that tell its ABI from others of the same EM_... */
+    unsigned int elf_flags_mask; /* the bits of them that say so; 0: none do */
     unsigned char magic[WEFT_ELF_HEAD_SIZE]; /* first bytes of its programs ... */
     unsigned char mask[WEFT_ELF_HEAD_SIZE];  /* ... where the mask has bits */
 };
