@@ -58,6 +58,17 @@ char *weft_dir_runtime(void)
     return xdg ? weft_path_join(xdg, "weft") : weft_fmt("/tmp/weft-%u", (unsigned int)geteuid());
 }
 
+char *weft_dir_config(void)
+{
+    const char *xdg = absolute_env("XDG_CONFIG_HOME");
+    const char *home = absolute_env("HOME");
+
+    if (xdg) {
+        return weft_path_join(xdg, "weft");
+    }
+    return home ? weft_path_join(home, ".config/weft") : NULL;
+}
+
 char *weft_dir_libexec(void)
 {
     const char *own = absolute_env("WEFT_LIBEXEC");

@@ -17,6 +17,10 @@ char *weft_dir_state(struct weft_err **err);
  * /tmp/weft-UID. Caller frees. */
 char *weft_dir_runtime(void);
 
+/** The user's configuration: $XDG_CONFIG_HOME/weft, else ~/.config/weft. Caller frees; NULL where
+ * neither is set (no error). */
+char *weft_dir_config(void);
+
 /** Programs that weft ships with: $WEFT_LIBEXEC, else ./libexec beside the running program (a build
  * tree), else the installed one. Caller frees. */
 char *weft_dir_libexec(void);

@@ -8,8 +8,9 @@
 #include "base/dirs.h"
 #include "tests/helpers.h"
 
-static const char *const names[] = {"WEFT_STATE_DIR", "WEFT_RUNTIME_DIR", "WEFT_LIBEXEC",
-                                    "XDG_STATE_HOME", "XDG_RUNTIME_DIR",  "HOME"};
+static const char *const names[] = {
+    "WEFT_STATE_DIR",  "WEFT_RUNTIME_DIR", "WEFT_LIBEXEC", "XDG_STATE_HOME",
+    "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",  "HOME"};
 
 /* Make the environment hold these of ours and no others. */
 static void set_env(const char *const *env)
@@ -121,6 +122,31 @@ static void test_runtime(void **state)
     check_as_both(check_runtime);
 }
 
+static void test_config(void **state)
+{
+    static const struct {
+        const char *env[5];
+        const char *dir;
+    } cases[] = {
+        {{"XDG_CONFIG_HOME", "/x", "HOME", "/h"}, "/x/weft"},
+        {{"XDG_CONFIG_HOME", "x", "HOME", "/h"}, "/h/.config/weft"},
+        {{"HOME", "/h"}, "/h/.config/weft"},
+        {{"HOME", ""}, NULL},
+        {{NULL}, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        weft_auto_free char *found = NULL;
+
+        set_env(cases[i].env);
+        found = weft_dir_config();
+        if (!weft_str_eq(found, cases[i].dir)) {
+            fail_msg("case %zu: %s", i, found ? found : "NULL");
+        }
+    }
+}
+
 static void test_libexec(void **state)
 {
     weft_auto_free char *own = NULL;
@@ -178,9 +204,8 @@ static void test_libexec_of_build_tree(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_state),
-        cmocka_unit_test(test_runtime),
-        cmocka_unit_test(test_libexec),
+        cmocka_unit_test(test_state),          cmocka_unit_test(test_runtime),
+        cmocka_unit_test(test_config),         cmocka_unit_test(test_libexec),
         temp_test(test_libexec_of_build_tree),
     };
 
