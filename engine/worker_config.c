@@ -4,16 +4,11 @@
 #include "engine/worker_config.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "binfmt/existing.h"
+#include "binfmt/probe.h"
 #include "binfmt/qemu.h"
 #include "engine/worker.h"
 #include "engine/worker_disk.h"
@@ -35,55 +31,26 @@ enum {
     VERSION_LOCK_MS = 10 * 1000
 };
 
-#if defined(__x86_64__)
-/* exit(0) for i386, as a whole program: kernels can be built, or started, without its system calls.
- */
-static bool runs_i386(void)
+/* Whether m is the 32-bit machine of the host's CPUs. */
+static bool is_compat(const struct weft_machine *host, const struct weft_machine *m)
 {
-    static const unsigned char program[] = {
-        /* ELF header: 32 bits, little endian, EXEC, 386; entry 0x08048054; one program header */
-        0x7f, 'E', 'L', 'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 1, 0, 0, 0, 0x54, 0x80,
-        0x04, 0x08, 0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x34, 0, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 0,
-        /* PT_LOAD of the whole file at 0x08048000, r-x */
-        1, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x04, 0x08, 0, 0x80, 0x04, 0x08, 0x5b, 0, 0, 0, 0x5b, 0, 0,
-        0, 5, 0, 0, 0, 0, 0x10, 0, 0,
-        /* xor eax, eax; inc eax; xor ebx, ebx; int 0x80 */
-        0x31, 0xc0, 0x40, 0x31, 0xdb, 0xcd, 0x80};
-    weft_auto_fd fd = memfd_create("weft-probe-386", MFD_CLOEXEC);
-    weft_auto_free char *path = weft_fmt("/proc/self/fd/%d", fd);
-    char name[] = "weft-probe-386";
-    char *argv[] = {name, NULL};
-    char *envp[] = {NULL};
-    int status = -1;
-    pid_t pid;
-
-    if (fd < 0 || weft_write_all(fd, program, sizeof(program), "memfd", NULL) < 0 ||
-        posix_spawn(&pid, path, NULL, NULL, argv, envp) != 0) {
-        return false;
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return m != host && weft_catalogue_maybe_native(&weft_catalogue_default_of(host)->platform,
+                                                    &weft_catalogue_default_of(m)->platform);
 }
-#endif
 
-/* Whether the host's 32-bit machine runs too. */
-static bool runs_compat(void)
+/* Whether that one runs: kernels can be built, or started, without its system calls, and newer CPUs
+ * of arm64 lack it. */
+static bool runs_compat(const struct weft_machine *host)
 {
-#if defined(__x86_64__)
-    return runs_i386();
-#elif defined(__aarch64__)
-    /* refused where no CPU has AArch32 */
-    int before = personality(0xffffffff);
+    size_t n;
+    const struct weft_machine *const *machines = weft_catalogue_machines(&n);
 
-    if (personality(PER_LINUX32) < 0) {
-        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (is_compat(host, machines[i])) {
+            return weft_probe_native(machines[i]);
+        }
     }
-    personality((unsigned long)before);
-    return true;
-#else
     return false;
-#endif
 }
 
 bool weft_worker_config_native(const struct weft_worker_config *cfg, const struct weft_machine *m)
@@ -91,12 +58,7 @@ bool weft_worker_config_native(const struct weft_worker_config *cfg, const struc
     if (cfg->host == NULL) {
         return false;
     }
-    if (m == cfg->host) {
-        return true;
-    }
-    return cfg->runs_compat &&
-           ((weft_str_eq(cfg->host->qemu, "x86_64") && weft_str_eq(m->qemu, "i386")) ||
-            (weft_str_eq(cfg->host->qemu, "aarch64") && weft_str_eq(m->qemu, "arm")));
+    return m == cfg->host || (cfg->runs_compat && is_compat(cfg->host, m));
 }
 
 static int find_emulators(struct weft_worker_config *cfg, struct weft_err **err)
@@ -194,7 +156,7 @@ static int gather(struct weft_worker_config *cfg, struct weft_err **err)
     weft_platform_host(&platform);
     host = weft_catalogue_find(&platform);
     cfg->host = host ? host->machine : NULL;
-    cfg->runs_compat = runs_compat();
+    cfg->runs_compat = cfg->host && runs_compat(cfg->host);
     if (find_emulators(cfg, err) < 0) {
         return -1;
     }
