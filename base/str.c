@@ -321,33 +321,59 @@ const char *weft_nearest(const char *word, const char *const *candidates, size_t
     return best && best_distance <= 1 + len / 3 && best_distance < len ? best : NULL;
 }
 
-/* The length of the well-formed UTF-8 sequence of a printable character at s, or 0. */
-static size_t utf8_length(const unsigned char *s)
+/* The length of the well-formed UTF-8 sequence at s and the character that it is, or 0. */
+static size_t utf8_decode(const unsigned char *s, unsigned long *c)
 {
     size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    unsigned long c = s[0];
 
+    *c = s[0];
     if (n == 1) {
-        return s[0] >= 0x20 && s[0] != 0x7f;
+        return n;
     }
     if (s[0] < 0xc2 || s[0] > 0xf4) {
         return 0;
     }
-    c &= 0xffu >> (n + 1);
+    *c &= 0xffu >> (n + 1);
     for (size_t i = 1; i < n; i++) {
         if ((s[i] & 0xc0) != 0x80) {
             return 0;
         }
-        c = c << 6 | (s[i] & 0x3fu);
+        *c = *c << 6 | (s[i] & 0x3fu);
     }
-    /* overlong forms, surrogates, C1 controls, what lies beyond Unicode, and the marks that break
-     * a line (U+2028, U+2029) or reorder its text */
-    if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || (c >= 0xd800 && c < 0xe000) ||
-        c < 0xa0 || c > 0x10ffff || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
-        c == 0x61c || c == 0x200e || c == 0x200f) {
+    /* overlong forms, surrogates, what lies beyond Unicode */
+    if ((n == 3 && *c < 0x800) || (n == 4 && *c < 0x10000) || (*c >= 0xd800 && *c < 0xe000) ||
+        *c > 0x10ffff) {
         return 0;
     }
     return n;
+}
+
+/* The same where the character is printable: no control, and none of the marks that break a line
+ * (U+2028, U+2029) or reorder its text. */
+static size_t utf8_length(const unsigned char *s)
+{
+    unsigned long c;
+    size_t n = utf8_decode(s, &c);
+
+    if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) ||
+        (c >= 0x2066 && c <= 0x2069) || c == 0x61c || c == 0x200e || c == 0x200f) {
+        return 0;
+    }
+    return n;
+}
+
+const char *weft_utf8_bad(const char *s)
+{
+    while (*s) {
+        unsigned long c;
+        size_t n = utf8_decode((const unsigned char *)s, &c);
+
+        if (n == 0) {
+            return s;
+        }
+        s += n;
+    }
+    return NULL;
 }
 
 char *weft_printable(const char *s)

@@ -82,6 +82,9 @@ const char *weft_nearest(const char *word, const char *const *candidates, size_t
  */
 char *weft_printable(const char *s);
 
+/** Where s is not well-formed UTF-8, or NULL. Borrowed. */
+const char *weft_utf8_bad(const char *s);
+
 /** "1.5 MB" (SI, as buildx prints sizes). Caller frees. */
 char *weft_human_size(double bytes);
 

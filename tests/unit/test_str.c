@@ -297,6 +297,35 @@ static void test_printable(void **state)
 }
 
 /* Whatever the bytes are, nothing that a terminal acts on comes out. */
+static void test_utf8_bad(void **state)
+{
+    static const struct {
+        const char *text;
+        int at; /* -1: nowhere */
+    } cases[] = {
+        {"", -1},
+        {"plain\n\x1b\x7f", -1},
+        {"\xc2\x85\xe2\x80\xa8\xef\xbb\xbf\xf4\x8f\xbf\xbf", -1},
+        {"a\xff", 1},
+        {"ab\xc3", 2},
+        {"\xc3(", 0},
+        {"\xc0\x80", 0},
+        {"\xe0\x9f\xbf", 0},
+        {"x\xed\xa0\x80", 1},
+        {"\xf4\x90\x80\x80", 0},
+        {"\xf8\x88\x80\x80\x80", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *bad = weft_utf8_bad(cases[i].text);
+
+        if (bad != (cases[i].at < 0 ? NULL : cases[i].text + cases[i].at)) {
+            fail_msg("case %zu", i);
+        }
+    }
+}
+
 static void test_printable_all_bytes(void **state)
 {
     (void)state;
@@ -441,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_csv_field),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_utf8_bad),
         cmocka_unit_test(test_printable_all_bytes),
         cmocka_unit_test(test_human_size),
         cmocka_unit_test(test_parse_long),
