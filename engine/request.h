@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/str.h"
+#include "platforms/cpu.h"
 #include "platforms/platform.h"
 
 struct weft_err;
@@ -67,6 +68,7 @@ struct weft_request {
     char *dockerfile;                /* absolute path of a regular file */
     struct weft_platform *platforms; /* in the order given, each once; at least one */
     size_t n_platforms;
+    char *os_version;            /* of a windows platform, "10.0.20348.1"; or NULL */
     struct weft_strv tags;       /* full references: "docker.io/library/app:latest" */
     char *target;                /* or NULL */
     struct weft_strv build_args; /* "K=V"; a bare K was resolved from the environment, or dropped
@@ -95,6 +97,10 @@ struct weft_request {
     bool fail_fast;
     long jobs; /* solves at once; 0: weft chooses */
     bool pull_frontend;
+    /* CPUs and QEMU: those of the config file, and over them those of the flags */
+    struct weft_cpu_choices cpu;
+    char *qemu;                 /* a version, or an absolute directory; or NULL */
+    struct weft_strv qemu_dirs; /* absolute directories to look in first */
     enum weft_workers_mode workers;
     long worker_idle_s; /* seconds after which an idle worker is stopped; 0: at once */
     bool debug;
@@ -102,9 +108,10 @@ struct weft_request {
 };
 
 /**
- * Parse and check the command line of `weft build`; argv[0] is not looked at. Reads the environment
- * (bare --build-arg, secrets, SOURCE_DATE_EPOCH, WEFT_WORKER_IDLE, DOCKER_DEFAULT_PLATFORM,
- * BUILDKIT_PROGRESS, BUILDX_NO_DEFAULT_ATTESTATIONS) and the file system; writes nothing.
+ * Parse and check the command line of `weft build`; argv[0] is not looked at. Reads the config file
+ * (engine/settings.h), the environment (bare --build-arg, secrets, SOURCE_DATE_EPOCH,
+ * WEFT_WORKER_IDLE, DOCKER_DEFAULT_PLATFORM, BUILDKIT_PROGRESS, BUILDX_NO_DEFAULT_ATTESTATIONS) and
+ * the file system; writes nothing.
  * @param out zeroed; untouched on failure
  * Errors: WEFT_E_USAGE; WEFT_E_IO where the working directory or a file cannot be read.
  */

@@ -46,7 +46,8 @@ struct weft_request_field {
 int weft_request_field_parse(const char *text, struct weft_request_field *out,
                              struct weft_err **err);
 
-/** Fail for a key that is none of `known`, naming the nearest. Returns -1. */
+/** Fail for a key that is none of `known`, naming the nearest. Returns -1. (The config file's reader
+ * has keys as well.) */
 int weft_request_unknown_key(const char *key, const char *of, const char *const *known, size_t n,
                              struct weft_err **err);
 

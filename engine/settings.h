@@ -7,10 +7,16 @@
 #ifndef WEFT_ENGINE_SETTINGS_H
 #define WEFT_ENGINE_SETTINGS_H
 
+#include <stddef.h>
+
 #include "base/str.h"
 #include "platforms/cpu.h"
 
 struct weft_err;
+
+enum {
+    WEFT_SETTINGS_LIMIT = 1 << 20 /* bytes of a config file */
+};
 
 /** Start from {0}; end with weft_settings_finish. */
 struct weft_settings {
@@ -20,14 +26,28 @@ struct weft_settings {
     struct weft_strv qemu_dirs;  /* qemu.dirs: absolute directories to look in, before $PATH */
 };
 
-/** Read it. No file is fine, unless WEFT_CONFIG names it. Errors: WEFT_E_USAGE (its content),
- * WEFT_E_IO.
+/**
+ * Read it. No file is fine, unless WEFT_CONFIG names it; nor is one that lies in a directory which
+ * the process may not enter.
+ * @param out zeroed; untouched on failure
+ * Errors: WEFT_E_USAGE (its content), WEFT_E_IO.
  */
 int weft_settings_load(struct weft_settings *out, struct weft_err **err);
 
-/** The same for a text; `name` is what errors call it. */
+/**
+ * The same for a text of len <= WEFT_SETTINGS_LIMIT bytes and a NUL behind them. `name` is what
+ * errors call it; directories in it are relative to that of `name`, and looked up. `path` is not
+ * set.
+ */
 int weft_settings_parse(const char *text, size_t len, const char *name, struct weft_settings *out,
                         struct weft_err **err);
+
+/**
+ * Which QEMU is meant by `text`: a version ("7.2", "10.0.13") as it is, or a directory, made
+ * absolute against `dir`, or the working directory if that is NULL. Caller frees. NULL with
+ * WEFT_E_USAGE for what is neither.
+ */
+char *weft_settings_qemu(const char *text, const char *dir, struct weft_err **err);
 
 void weft_settings_finish(struct weft_settings *c);
 
