@@ -124,6 +124,11 @@ int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_wor
     const struct weft_machine *m = p->machine;
 
     *out = (struct weft_runs){0};
+    if (!m) {
+        out->how = WEFT_RUNS_NOT;
+        out->mend = weft_xstrdup("build the programs on a platform of linux, and COPY them");
+        return 0;
+    }
     if (weft_worker_config_native(cfg, m)) {
         out->how = WEFT_RUNS_NATIVE;
         return 0;

@@ -6,6 +6,8 @@
 #include <elf.h>
 #include <string.h>
 
+#include "platforms/match.h"
+
 /*
  * The head of an ELF file. The mask lets through what the kernel itself does not look at: of
  * EI_OSABI the two low bits (0 System V, 3 GNU/Linux), all of EI_ABIVERSION (programs of mips and
@@ -76,25 +78,49 @@ static const struct weft_machine *const machines[] = {
     &s390x,  &mips64el, &mips64,  &mipsel, &mips,    &loongarch64,
 };
 
+#define FLOAT_ABI (EF_ARM_ABI_FLOAT_HARD | EF_ARM_ABI_FLOAT_SOFT)
+#define HARD_FLOAT FLAGS(EF_ARM_ABI_FLOAT_HARD, FLOAT_ABI)
+#define SOFT_FLOAT FLAGS(EF_ARM_ABI_FLOAT_SOFT, FLOAT_ABI)
+
+/* Of each machine its plain platform stands first. The variants of amd64 and arm64 are those that
+ * Go has (GOAMD64, GOARM64). */
 static const struct weft_platform_info platforms[] = {
     {{"linux", "amd64", ""}, &x86_64, "x86_64-linux-gnu", "amd64"},
+    {{"linux", "amd64", "v2"}, &x86_64, "x86_64-linux-gnu", "amd64"},
+    {{"linux", "amd64", "v3"}, &x86_64, "x86_64-linux-gnu", "amd64"},
+    {{"linux", "amd64", "v4"}, &x86_64, "x86_64-linux-gnu", "amd64"},
     {{"linux", "386", ""}, &i386, "i686-linux-gnu", "i386"},
     {{"linux", "arm64", ""}, &aarch64, "aarch64-linux-gnu", "arm64"},
-    {{"linux", "arm", "v7"}, &arm, "arm-linux-gnueabihf", "armhf"},
-    {{"linux", "arm", "v6"},
-     &arm,
-     "arm-linux-gnueabihf",
-     NULL}, /* Debian's armel is v5TE, armhf is v7 */
-    {{"linux", "arm", "v5"}, &arm, "arm-linux-gnueabi", "armel"},
+    {{"linux", "arm64", "v8.1"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v8.2"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v8.3"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v8.4"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v8.5"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v8.6"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v8.7"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v8.8"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v8.9"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v9"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v9.1"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v9.2"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v9.3"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v9.4"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm64", "v9.5"}, &aarch64, "aarch64-linux-gnu", "arm64"},
+    {{"linux", "arm", "v7"}, &arm, "arm-linux-gnueabihf", "armhf", HARD_FLOAT},
+    /* no port of Debian: its armhf is v7, its armel v5TE with another ABI */
+    {{"linux", "arm", "v6"}, &arm, "arm-linux-gnueabihf", NULL, HARD_FLOAT},
+    {{"linux", "arm", "v5"}, &arm, "arm-linux-gnueabi", "armel", SOFT_FLOAT},
     {{"linux", "riscv64", ""}, &riscv64, "riscv64-linux-gnu", "riscv64"},
     {{"linux", "ppc64le", ""}, &ppc64le, "powerpc64le-linux-gnu", "ppc64el"},
     {{"linux", "s390x", ""}, &s390x, "s390x-linux-gnu", "s390x"},
     {{"linux", "mips64le", ""}, &mips64el, "mips64el-linux-gnuabi64", "mips64el"},
     {{"linux", "loong64", ""}, &loongarch64, "loongarch64-linux-gnu", "loong64"},
     {{"linux", "ppc64", ""}, &ppc64, "powerpc64-linux-gnu", "ppc64"},
-    {{"linux", "mips64", ""}, &mips64, "mips64-linux-gnuabi64", NULL},
+    {{"linux", "mips64", ""}, &mips64, "mips64-linux-gnuabi64", "mips64"},
     {{"linux", "mipsle", ""}, &mipsel, "mipsel-linux-gnu", "mipsel"},
-    {{"linux", "mips", ""}, &mips, "mips-linux-gnu", NULL},
+    {{"linux", "mips", ""}, &mips, "mips-linux-gnu", "mips"},
+    /* for images without RUN */
+    {{"windows", "amd64", ""}, NULL, NULL, NULL},
 };
 
 const struct weft_platform_info *weft_catalogue_find(const struct weft_platform *p)
@@ -116,7 +142,7 @@ const struct weft_platform_info *weft_catalogue(size_t *n)
 const struct weft_platform_info *weft_catalogue_default_of(const struct weft_machine *m)
 {
     for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
-        if (platforms[i].machine == m) { /* the plain one stands first */
+        if (platforms[i].machine == m) {
             return &platforms[i];
         }
     }
@@ -131,23 +157,11 @@ const struct weft_machine *const *weft_catalogue_machines(size_t *n)
 
 bool weft_catalogue_maybe_native(const struct weft_platform *host, const struct weft_platform *p)
 {
-    if (weft_platform_eq(host, p)) {
+    if (strcmp(host->os, p->os) == 0 && strcmp(host->arch, p->arch) == 0 &&
+        strcmp(host->arch, "arm") != 0) {
         return true;
     }
-    if (strcmp(host->os, "linux") != 0 || strcmp(p->os, "linux") != 0) {
-        return false;
-    }
-    if (strcmp(host->arch, "amd64") == 0) {
-        return strcmp(p->arch, "386") == 0;
-    }
-    if (strcmp(p->arch, "arm") != 0) {
-        return false;
-    }
-    if (strcmp(host->arch, "arm64") == 0) {
-        return true;
-    }
-    /* "v5" < "v6" < "v7": a later one runs programs of those before. */
-    return strcmp(host->arch, "arm") == 0 && strcmp(p->variant, host->variant) < 0;
+    return weft_platform_matches(host, p, false);
 }
 
 bool weft_machine_matches(const struct weft_machine *m, const unsigned char *head, size_t len)

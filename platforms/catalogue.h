@@ -33,7 +33,9 @@ struct weft_platform_info {
     struct weft_platform platform;
     const struct weft_machine *machine; /* NULL: nothing here runs its programs (windows) */
     const char *triplet;                /* GNU's: "aarch64-linux-gnu"; NULL: none */
-    const char *debian_arch;            /* Debian's name of the port that builds it, or NULL */
+    const char *debian_arch; /* dpkg's name of the programs' architecture; NULL: none fits */
+    unsigned int elf_flags;  /* e_flags that tell it from others of its machine, in files that */
+    unsigned int elf_flags_mask; /* have any of these bits: Go sets none; 0: there are none */
 };
 
 /** The entry of a platform in normal form, or NULL. */
@@ -49,9 +51,10 @@ const struct weft_platform_info *weft_catalogue_default_of(const struct weft_mac
 /** All machines (each once). */
 const struct weft_machine *const *weft_catalogue_machines(size_t *n);
 
-/** Whether a machine of `host` may run programs of `p` without emulation: the same, amd64 -> 386,
- * arm64 -> arm, arm -> arm of a lower version. To be confirmed by running one (arm64 -> arm is not
- * in every CPU): a hint, not a promise. */
+/** Whether a machine of `host` may run programs of `p` without emulation: the same in any variant,
+ * amd64 -> 386, arm64 -> arm, arm -> arm of a lower version. A hint, not a promise: 386 and arm are
+ * to be confirmed by running a program (binfmt/probe.h), variants of amd64 and arm64 by what the
+ * CPU has (platforms/level.h). */
 bool weft_catalogue_maybe_native(const struct weft_platform *host, const struct weft_platform *p);
 
 /** Whether a file that begins with these bytes is a program of this machine, as binfmt_misc would

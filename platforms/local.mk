@@ -4,5 +4,7 @@ libweft_a_SOURCES += \
 	%D%/catalogue.h \
 	%D%/level.c \
 	%D%/level.h \
+	%D%/match.c \
+	%D%/match.h \
 	%D%/platform.c \
 	%D%/platform.h

@@ -24,14 +24,16 @@ struct weft_platform {
 
 /**
  * Parse and normalise "linux/arm64", "arm64" (os linux), "linux" (this machine's), "linux/arm/v7",
- * with the aliases: aarch64, x86_64, x86-64, armhf (arm/v7), armel (arm/v6, as containerd has it),
- * i386, arm (arm/v7), arm64/v8 and arm64/8 (arm64), amd64/v1 (amd64).
+ * with containerd's aliases: aarch64, x86_64, x86-64, i386, armhf (arm/v7), armel (arm/v6; Debian's
+ * port of that name is v5), arm (arm/v7), arm64/v8 (arm64), arm64/v9.0 (arm64/v9), amd64/v1
+ * (amd64); and with names that the kernel, GNU and Debian use: i686, armv7l, ppc64el, mips64el,
+ * loongarch64 and the like.
  * Errors: WEFT_E_USAGE (malformed; or unknown, with the nearest known name as a hint).
  */
 int weft_platform_parse(const char *text, struct weft_platform *out, struct weft_err **err);
 
-/** Build a normalised platform from the fields of an OCI image config or descriptor; NULL counts as
- * "". No check of names. */
+/** Build a normalised platform from the fields of an OCI image config or descriptor, with
+ * containerd's aliases alone; NULL counts as "". No check of names. */
 void weft_platform_from_fields(const char *os, const char *arch, const char *variant,
                                struct weft_platform *out);
 

@@ -68,7 +68,7 @@ refused 'Dockerfile is not a directory' ctx/Dockerfile
 
 note "values"
 refused 'try: linux/riscv64' --platform linux/rscv64 ctx
-refused '--platform' --platform windows/amd64 ctx
+refused '--platform' --platform windows/arm64 ctx
 refused '--platform' --platform linux/amd64, ctx
 refused 'upper-case-X' --label '=upper-case-X' ctx
 refused 'the name is missing' --build-arg '=1' ctx

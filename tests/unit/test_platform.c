@@ -47,6 +47,29 @@ static void test_parse(void **state)
         {"linux/mips64le", "linux/mips64le"},
         {"linux/loong64", "linux/loong64"},
         {"linux/mipsle", "linux/mipsle"},
+        {"linux/amd64/v2", "linux/amd64/v2"},
+        {"linux/x86_64/V3", "linux/amd64/v3"},
+        {"linux/arm64/v8.0", "linux/arm64"},
+        {"linux/arm64/v8.2", "linux/arm64/v8.2"},
+        {"linux/arm64/v9", "linux/arm64/v9"},
+        {"linux/arm64/9", "linux/arm64/v9"},
+        {"linux/arm64/9.0", "linux/arm64/v9"},
+        {"linux/aarch64/v9.0", "linux/arm64/v9"},
+        {"linux/arm64/v9.5", "linux/arm64/v9.5"},
+        {"i686", "linux/386"},
+        {"linux/i586", "linux/386"},
+        {"armv7l", "linux/arm/v7"},
+        {"linux/armv6l", "linux/arm/v6"},
+        {"armv5tel", "linux/arm/v5"},
+        {"ppc64el", "linux/ppc64le"},
+        {"powerpc64le", "linux/ppc64le"},
+        {"linux/powerpc64", "linux/ppc64"},
+        {"mips64el", "linux/mips64le"},
+        {"linux/mipsel", "linux/mipsle"},
+        {"loongarch64", "linux/loong64"},
+        {"windows/amd64", "windows/amd64"},
+        {"Windows/x86_64", "windows/amd64"},
+        {"windows/amd64/v1", "windows/amd64"},
     };
 
     (void)state;
@@ -78,10 +101,17 @@ static void test_refused(void **state)
         {"linux/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "is not a platform", "linux/arm64"},
         {"linux/arn64", "unknown platform \"linux/arn64\"", "linux/arm64"},
         {"risc64", "unknown platform", "linux/riscv64"},
-        {"linux/ppc64el", "unknown platform", "linux/ppc64"},
+        {"linux/ppc64lx", "unknown platform", "linux/ppc64"},
+        {"x86-64/v4", "for linux, and for windows/amd64", "linux/amd64"},
+        {"linux/amd64/2", "unknown platform", "linux/amd64/v2"},
+        {"linux/amd64/v5", "unknown platform", "linux/amd64/v"},
+        {"linux/arm64/8.2", "unknown platform", "linux/arm64/v8.2"},
+        {"linux/arm64/v9.6", "unknown platform", "linux/arm64/v"},
+        {"linux/arm/v8", "unknown platform", "linux/arm/v"},
         {"linux/arm/v9", "unknown platform", "linux/arm/v"},
-        {"windows/amd64", "for linux only", "linux/amd64"},
-        {"zzzzzz", "unknown platform", "one of linux/amd64, linux/386"},
+        {"windows/arm64", "for linux, and for windows/amd64", "windows/amd64"},
+        {"darwin/arm64", "for linux, and for windows/amd64", "linux/arm64"},
+        {"zzzzzz", "unknown platform", "one of linux/amd64, linux/386, linux/arm64, linux/arm/v7"},
     };
 
     (void)state;
@@ -119,6 +149,12 @@ static void test_fields(void **state)
     assert_string_equal(p.os, "");
     weft_platform_from_fields("linux", "a-name-longer-than-the-field", "", &p);
     assert_string_equal(p.arch, "a-name-longer-t");
+
+    /* images do not speak Debian */
+    weft_platform_from_fields("linux", "ppc64el", NULL, &p);
+    assert_string_equal(weft_platform_format(&p, buf), "linux/ppc64el");
+    weft_platform_from_fields("linux", "arm64", "v8.0", &p);
+    assert_string_equal(weft_platform_format(&p, buf), "linux/arm64");
 
     weft_platform_host(&host);
     assert_non_null(weft_catalogue_find(&host));
@@ -222,7 +258,24 @@ static void test_catalogue(void **state)
         for (size_t m = 0; m < n_machines; m++) {
             seen += machines[m] == all[i].machine;
         }
-        assert_int_equal(seen, 1);
+        assert_int_equal(seen, strcmp(p.os, "windows") == 0 ? 0 : 1);
+        assert_int_equal(all[i].triplet != NULL, seen);
+        for (size_t j = 0; j < i; j++) {
+            assert_false(weft_platform_eq(&all[i].platform, &all[j].platform));
+        }
+    }
+    for (size_t m = 0; m < n_machines; m++) {
+        const struct weft_platform_info *plain = weft_catalogue_default_of(machines[m]);
+        const char *variant = plain->platform.variant;
+
+        assert_ptr_equal(plain->machine, machines[m]);
+        assert_string_equal(variant, strcmp(plain->platform.arch, "arm") == 0 ? "v7" : "");
+        /* magic and fields are one */
+        assert_int_equal(machines[m]->magic[4], machines[m]->elf_class);
+        assert_int_equal(machines[m]->magic[5], machines[m]->elf_data);
+        assert_int_equal(machines[m]->magic[18] | machines[m]->magic[19],
+                         (machines[m]->elf_machine & 0xff) | machines[m]->elf_machine >> 8);
+        assert_int_equal(machines[m]->elf_flags & ~machines[m]->elf_flags_mask, 0);
     }
 }
 
@@ -237,7 +290,8 @@ static void test_native(void **state)
         {"arm64", "arm64", true},      {"arm64", "arm/v7", true},   {"arm64", "arm/v5", true},
         {"arm/v7", "arm/v6", true},    {"arm/v6", "arm/v7", false}, {"arm/v7", "arm64", false},
         {"amd64", "arm64", false},     {"amd64", "arm/v7", false},  {"ppc64le", "ppc64", false},
-        {"mips64le", "mipsle", false},
+        {"mips64le", "mipsle", false}, {"amd64", "amd64/v4", true}, {"arm64", "arm64/v9.2", true},
+        {"arm/v7", "arm/v7", true},
     };
 
     (void)state;
