@@ -235,7 +235,11 @@ static pid_t start(const struct exec_plan *plan, struct weft_err **err)
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         reap(pid, 0, &code);
-        return weft_fail(err, WEFT_E_CHILD, "cannot run %s: %s", p.file, strerror(child_errno));
+        weft_fail(err, WEFT_E_CHILD, "cannot run %s: %s", p.file, strerror(child_errno));
+        if (err) {
+            (*err)->sys = child_errno;
+        }
+        return -1;
     }
     return pid;
 }

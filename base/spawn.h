@@ -41,8 +41,8 @@ struct weft_child_opts {
     void *data;
 };
 
-/** Start a program. Returns NULL with WEFT_E_CHILD when it cannot be executed, WEFT_E_IO when there
- * are no descriptors or processes left; then no callback is called. */
+/** Start a program. Returns NULL with WEFT_E_CHILD when it cannot be executed (sys: errno),
+ * WEFT_E_IO when there are no descriptors or processes left; then no callback is called. */
 struct weft_child *weft_child_spawn(struct weft_loop *loop, const struct weft_child_opts *opts,
                                     struct weft_err **err);
 
@@ -69,7 +69,8 @@ struct weft_run_opts {
  * Run a short-lived program to its end, without a loop, stdin /dev/null, and give what it wrote to
  * stdout (and stderr, when `both`), the first 1 MiB of it. What is left of the program's own
  * children is not waited for. Blocks; Thread: any. Returns its exit code (128 + signal), or -1:
- * WEFT_E_CHILD when it cannot be executed or takes too long, WEFT_E_IO. Caller frees *text.
+ * WEFT_E_CHILD when it cannot be executed (sys: errno) or takes too long, WEFT_E_IO. Caller frees
+ * *text.
  */
 int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **err);
 

@@ -15,15 +15,19 @@ struct weft_err;
 
 /**
  * The copy of `program` that runs programs of m on `model`, in the directory `dir` (made where it
- * is missing, 0700). Makes it unless it is there: written under another name, run once, then
- * renamed, so that two that make it at once do no harm. Returns its path (caller frees), or NULL.
+ * is missing, 0700): DIR/HASH/qemu-aarch64, readable by all. Makes it unless it is there and good:
+ * written under another name, run with a model that does not exist and with this one, then renamed,
+ * so that two that make it at once do no harm; one that is there already is not replaced by an
+ * equal one. Some 50 ms; later calls look at two files. Returns its path (caller frees), or NULL.
  * Errors: WEFT_E_UNSUPPORTED (no program that this can be done to: the message says why);
- * WEFT_E_CHILD (the copy does not run); WEFT_E_IO.
+ * WEFT_E_CHILD (the copy does not run, or has no such model); WEFT_E_USAGE (a model that is not one
+ * word); WEFT_E_IO. Thread: any.
  */
 char *weft_qemu_copy(const char *dir, struct weft_answers *a, const char *program,
                      const struct weft_machine *m, const char *model, struct weft_err **err);
 
-/** Remove the copies in dir that were not used for `days`. Best effort. */
+/** Remove the copies in dir that weft_qemu_copy has not given out for `days`, and what is left of
+ * attempts; nothing while another process makes one. Best effort. */
 void weft_qemu_copies_trim(const char *dir, int days);
 
 #endif

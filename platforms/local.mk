@@ -2,6 +2,8 @@
 libweft_a_SOURCES += \
 	%D%/catalogue.c \
 	%D%/catalogue.h \
+	%D%/elf.c \
+	%D%/elf.h \
 	%D%/level.c \
 	%D%/level.h \
 	%D%/match.c \

@@ -494,12 +494,13 @@ static void test_exec_failure(void **state)
     const struct {
         const char *file;
         const char *why;
+        int sys;
     } cases[] = {
-        {"/nonexistent/prog", "No such file"},
-        {"/tmp", "Permission denied"},
-        {"prog-not-searched-on-path", "No such file"},
-        {path, "Permission denied"},
-        {path, "Exec format error"}, /* executable, and empty */
+        {"/nonexistent/prog", "No such file", ENOENT},
+        {"/tmp", "Permission denied", EACCES},
+        {"prog-not-searched-on-path", "No such file", ENOENT},
+        {path, "Permission denied", EACCES},
+        {path, "Exec format error", ENOEXEC}, /* executable, and empty */
     };
 
     (void)state;
@@ -519,9 +520,9 @@ static void test_exec_failure(void **state)
         opts.on_exit = on_exit_of;
         assert_null(weft_child_spawn(loop, &opts, &err));
         assert_non_null(strstr(err->msg, cases[i].file));
-        assert_err(&err, WEFT_E_CHILD, 0, cases[i].why);
+        assert_err(&err, WEFT_E_CHILD, cases[i].sys, cases[i].why);
         assert_int_equal(weft_run_capture(cases[i].file, argv, 1, &text, &err), -1);
-        assert_err(&err, WEFT_E_CHILD, 0, cases[i].why);
+        assert_err(&err, WEFT_E_CHILD, cases[i].sys, cases[i].why);
         assert_null(text);
         assert_null(weft_child_spawn(loop, &opts, NULL));
     }
