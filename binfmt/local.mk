@@ -80,39 +80,3 @@ uninstall-hook:
 
 mostlyclean-local:
 	rm -rf libexec/guest
-
-# Programs of the machines that QEMU emulates, for the health check: libexec/guest/MACHINE/, made with
-# the cross compilers that configure found. Installed as data: a node needs no compiler.
-EXTRA_DIST += %D%/guest/build %D%/guest/check.c
-
-if HAVE_GUESTS
-guests_built = libexec/guest/.built
-noinst_DATA += $(guests_built)
-endif
-
-# Not made anew by every configure, but where that has found other compilers.
-libexec/guest/.built: $(srcdir)/%D%/guest/build $(srcdir)/%D%/guest/check.c config.status
-	@if test "$$(cat $@ 2>/dev/null)" = "$(GUESTS)" && \
-	    test -z "$$(find $(srcdir)/%D%/guest/build $(srcdir)/%D%/guest/check.c -newer $@)"; then \
-	    touch $@; exit 0; \
-	fi; \
-	echo "  GUESTS   $(GUESTS)"; \
-	rm -rf libexec/guest && $(MKDIR_P) libexec/guest && \
-	printf '%s\n' $(GUESTS) | \
-	    sed 's|\(.*\):\(.*\)|$(srcdir)/%D%/guest/check.c libexec/guest/\1 \2|' | \
-	    xargs -L 1 -P "$$(getconf _NPROCESSORS_ONLN)" $(srcdir)/%D%/guest/build && \
-	echo "$(GUESTS)" >$@
-
-install-data-local: $(guests_built)
-	@if test -d libexec/guest; then \
-	    $(MKDIR_P) "$(DESTDIR)$(pkglibexecdir)/guest"; \
-	    for d in libexec/guest/*/; do \
-	        cp -R "$$d" "$(DESTDIR)$(pkglibexecdir)/guest/" || exit 1; \
-	    done; \
-	fi
-
-uninstall-hook:
-	rm -rf "$(DESTDIR)$(pkglibexecdir)/guest"
-
-mostlyclean-local:
-	rm -rf libexec/guest
