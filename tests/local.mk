@@ -48,12 +48,16 @@ check-local:
 	@echo "cmocka was not found by configure: unit tests are left out"
 endif
 
-# What end-to-end tests of workers need: one that acquires a worker, one that denies a mount.
-check_PROGRAMS += %D%/e2e/worker-hold %D%/e2e/deny-mount
+# What end-to-end tests of workers need: one that acquires a worker, one that denies a mount. And one
+# that says what the catalogue makes of an ELF file.
+check_PROGRAMS += %D%/e2e/worker-hold %D%/e2e/deny-mount %D%/e2e/elf-machine
+%C%_e2e_elf_machine_SOURCES = %D%/e2e/elf-machine.c
+%C%_e2e_elf_machine_LDADD = $(weft_libs)
 
 # End-to-end tests: real buildkitd, real QEMU. PATTERN=... runs some of them.
 .PHONY: check-e2e
-check-e2e: all %D%/progress-replay %D%/e2e/worker-hold %D%/e2e/deny-mount
+check-e2e: all %D%/progress-replay %D%/e2e/worker-hold %D%/e2e/deny-mount \
+    %D%/e2e/elf-machine
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
 EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/lint.sh %D%/long
