@@ -70,8 +70,11 @@ libexec_weft_init_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 libexec_weft_init_LDADD = $(weft_libs)
 
 libweft_a_SOURCES += \
+	%D%/binfmt_show.c \
+	%D%/binfmt_show.h \
 	%D%/buildkit.c \
 	%D%/buildkit.h \
+	%D%/cmd_binfmt.c \
 	%D%/cmd_worker.c \
 	%D%/worker.c \
 	%D%/worker.h \
