@@ -62,9 +62,11 @@ static int find(const char *name, const char *variable, const char *libexec, cha
     return 0;
 }
 
-static int find_needed(const char *name, const char *variable, const char *libexec, char **out,
-                       struct weft_err **err)
+int weft_buildkit_find_one(const char *name, const char *variable, char **out,
+                           struct weft_err **err)
 {
+    weft_auto_free char *libexec = weft_dir_libexec();
+
     if (find(name, variable, libexec, out, err) < 0) {
         return -1;
     }
@@ -78,7 +80,7 @@ static int find_needed(const char *name, const char *variable, const char *libex
     return 0;
 }
 
-static int find_runtimes(struct weft_strv *out, struct weft_err **err)
+int weft_buildkit_find_runtimes(struct weft_strv *out, struct weft_err **err)
 {
     static const char *const names[] = {"crun", "runc"};
     const char *given = getenv("WEFT_RUNTIME");
@@ -119,23 +121,20 @@ static int find_runtimes(struct weft_strv *out, struct weft_err **err)
 
 int weft_buildkit_find(struct weft_buildkit *b, struct weft_err **err)
 {
-    weft_auto_free char *libexec = weft_dir_libexec();
-
-    if (find_needed("buildkitd", "WEFT_BUILDKITD", libexec, &b->buildkitd, err) < 0 ||
-        find_needed("buildctl", "WEFT_BUILDCTL", libexec, &b->buildctl, err) < 0 ||
-        find_needed("weft-init", NULL, libexec, &b->init, err) < 0 ||
-        find("weft-session", NULL, libexec, &b->session, err) < 0) {
+    if (weft_buildkit_find_one("buildkitd", "WEFT_BUILDKITD", &b->buildkitd, err) < 0 ||
+        weft_buildkit_find_one("buildctl", "WEFT_BUILDCTL", &b->buildctl, err) < 0 ||
+        weft_buildkit_find_one("weft-init", NULL, &b->init, err) < 0) {
         return -1;
     }
-    return find_runtimes(&b->runtimes, err);
+    (void)weft_buildkit_find_one("weft-session", NULL, &b->session, NULL); /* it goes without */
+    return weft_buildkit_find_runtimes(&b->runtimes, err);
 }
 
 char *weft_buildkit_find_init(struct weft_err **err)
 {
-    weft_auto_free char *libexec = weft_dir_libexec();
     char *init = NULL;
 
-    return find_needed("weft-init", NULL, libexec, &init, err) < 0 ? NULL : init;
+    return weft_buildkit_find_one("weft-init", NULL, &init, err) < 0 ? NULL : init;
 }
 
 void weft_buildkit_finish(struct weft_buildkit *b)

@@ -28,6 +28,15 @@ struct weft_buildkit {
  * get what is missing.
  */
 int weft_buildkit_find(struct weft_buildkit *b, struct weft_err **err);
+
+/** One of them alone: $VARIABLE (NULL: none), weft's libexec directory, $PATH. *out: absolute,
+ * caller frees. Errors: as above. */
+int weft_buildkit_find_one(const char *name, const char *variable, char **out,
+                           struct weft_err **err);
+
+/** The OCI runtimes alone. Errors: as above. */
+int weft_buildkit_find_runtimes(struct weft_strv *out, struct weft_err **err);
+
 void weft_buildkit_finish(struct weft_buildkit *b);
 
 /** Whether an OCI runtime is new enough for BuildKit, which it is asked itself ("run --help"): 1,

@@ -65,7 +65,7 @@ libweft_a_SOURCES += \
 # What is process 1 of a worker. It needs few of the libraries, and starts faster without the rest.
 pkglibexec_PROGRAMS += libexec/weft-init
 libexec_weft_init_SOURCES = %D%/init_main.c %D%/init_cache.c %D%/init_cache.h \
-	%D%/init_runtime.c %D%/init_runtime.h %D%/init_tasks.c %D%/init_tasks.h
+	%D%/init_tasks.c %D%/init_tasks.h
 libexec_weft_init_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 libexec_weft_init_LDADD = $(weft_libs)
 
@@ -107,3 +107,22 @@ libweft_a_SOURCES += \
 	%D%/progress_text.c \
 	%D%/progress_text.h \
 	%D%/progress_tty.c
+
+# init_runtime is of weft-init, too.
+libweft_a_SOURCES += \
+	%D%/cmd_doctor.c \
+	%D%/doctor.c \
+	%D%/doctor.h \
+	%D%/doctor_check.h \
+	%D%/doctor_machine.c \
+	%D%/doctor_programs.c \
+	%D%/doctor_qemu.c \
+	%D%/doctor_registry.c \
+	%D%/doctor_sandbox.c \
+	%D%/doctor_state.c \
+	%D%/doctor_try.c \
+	%D%/doctor_try.h \
+	%D%/init_runtime.c \
+	%D%/init_runtime.h \
+	%D%/registry_ping.c \
+	%D%/registry_ping.h

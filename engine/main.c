@@ -13,7 +13,7 @@
 #include "engine/cmd.h"
 
 static const struct weft_cmd *const commands[] = {&weft_cmd_build, &weft_cmd_binfmt,
-                                                  &weft_cmd_worker};
+                                                  &weft_cmd_doctor, &weft_cmd_worker};
 
 enum {
     N_COMMANDS = sizeof(commands) / sizeof(commands[0])

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state directory and that of sockets: whose they are, and what fits in. */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/doctor_check.h"
+#include "engine/worker_disk.h"
+
+/* BuildKit's databases and the parts of a layer that is being written: less than this, and it does
+ * not get as far as the first step. */
+static const uint64_t disk_needed_bytes = 16000000;
+static const uint64_t disk_small_bytes = 2000000000;
+
+static const char mend_state[] = "WEFT_STATE_DIR=DIR with a directory of yours, on a disk";
+
+/* What is wrong with the directory of the workers' states, if it is there; NULL: nothing. Caller
+ * frees. */
+static char *workers_why(const char *workers)
+{
+    weft_auto_free char *version_path = weft_path_join(workers, "version");
+    weft_auto_free char *version = weft_doctor_first_line(version_path);
+    struct stat st;
+
+    if (lstat(workers, &st) < 0) {
+        return NULL;
+    }
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & S_IWOTH)) {
+        return weft_fmt("%s belongs to another user, or others can write it", workers);
+    }
+    if (access(workers, W_OK | X_OK) < 0) {
+        return weft_fmt("%s: %s", workers, strerror(errno));
+    }
+    if (version && strtol(version, NULL, 10) > WEFT_WORKER_FORMAT) {
+        return weft_fmt("%s was made by a newer weft (format %s)", workers, version);
+    }
+    return NULL;
+}
+
+void weft_doctor_state(struct weft_doctor *d)
+{
+    const struct weft_json *facts = weft_tries_facts(d->tries, WEFT_TRY_SANDBOX, 0, NULL);
+    const char *dir_error = weft_json_str(facts, "dir_error");
+    weft_auto_free char *workers = NULL;
+    char *why = NULL;
+
+    if (!d->state_root) {
+        weft_doctor_add(d, "state", NULL, WEFT_DOCTOR_FAIL, weft_xstrdup(d->state_why),
+                        weft_fmt("%s", mend_state));
+        return;
+    }
+    workers = weft_path_join(d->state_root, "workers");
+    why = workers_why(workers);
+    if (!why && dir_error) {
+        why = weft_fmt("%s: %s", d->state_root, dir_error);
+    }
+    if (why) {
+        weft_doctor_add(d, "state", NULL, WEFT_DOCTOR_FAIL, why, weft_fmt("%s", mend_state));
+        return;
+    }
+    weft_doctor_add(d, "state", NULL, WEFT_DOCTOR_OK,
+                    weft_fmt("%s%s", d->state_root,
+                             weft_exists(d->state_root) ? "" : " (is made by the first build)"),
+                    NULL);
+}
+
+/* As weft_worker_config_prepare_dirs has it, without making anything. */
+void weft_doctor_runtime_dir(struct weft_doctor *d)
+{
+    struct weft_worker_files files = {0};
+    weft_auto_free char *near = NULL;
+    weft_auto_err err = NULL;
+    struct stat st;
+
+    weft_worker_files_init(&files, d->runtime_root, d->state_root ? d->state_root : "/",
+                           "linux_mips64le");
+    if (weft_worker_files_check(&files, &err) < 0) {
+        weft_doctor_add_err(d, "runtime-dir", WEFT_DOCTOR_FAIL, err);
+        weft_worker_files_finish(&files);
+        return;
+    }
+    weft_worker_files_finish(&files);
+    if (lstat(d->runtime_root, &st) == 0) {
+        if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077)) {
+            weft_doctor_add(
+                d, "runtime-dir", NULL, WEFT_DOCTOR_FAIL,
+                weft_fmt("%s is not a directory that only you can enter", d->runtime_root),
+                weft_fmt("WEFT_RUNTIME_DIR=DIR, or: chmod 0700 %s", d->runtime_root));
+            return;
+        }
+        near = weft_xstrdup(d->runtime_root);
+    } else {
+        near = weft_path_dir(d->runtime_root);
+        while (!weft_exists(near)) {
+            char *up = weft_path_dir(near);
+
+            free(near);
+            near = up;
+        }
+    }
+    if (access(near, W_OK | X_OK) < 0) {
+        weft_doctor_add(d, "runtime-dir", NULL, WEFT_DOCTOR_FAIL,
+                        weft_fmt("%s: %s", near, strerror(errno)),
+                        weft_fmt("WEFT_RUNTIME_DIR=DIR with a short path"));
+        return;
+    }
+    weft_doctor_add(d, "runtime-dir", NULL, WEFT_DOCTOR_OK, weft_xstrdup(d->runtime_root), NULL);
+}
+
+static char *disk_words(const struct weft_doctor *d, uint64_t size, uint64_t left, uint64_t budget)
+{
+    weft_auto_free char *size_text = weft_human_size((double)size);
+    weft_auto_free char *left_text = weft_human_size((double)left);
+    weft_auto_free char *budget_text = weft_human_size((double)budget);
+    unsigned n = d->state_root ? weft_worker_disk_count(d->state_root) : 1;
+    weft_auto_free char *share = n > 1 ? weft_fmt(", for %u states", n) : weft_xstrdup("");
+
+    return weft_fmt("%s of %s free; budget of the caches %s%s", left_text, size_text, budget_text,
+                    share);
+}
+
+void weft_doctor_disk(struct weft_doctor *d)
+{
+    weft_auto_err err = NULL;
+    struct statvfs st;
+    uint64_t size, left, budget = 0;
+    char *words;
+
+    if (statvfs(d->state_near, &st) < 0) {
+        weft_doctor_add(d, "disk", NULL, WEFT_DOCTOR_FAIL,
+                        weft_fmt("%s: %s", d->state_near, strerror(errno)), NULL);
+        return;
+    }
+    if (weft_worker_disk_from_env(&budget, &err) < 0) {
+        weft_doctor_add_err(d, "disk", WEFT_DOCTOR_FAIL, err);
+        return;
+    }
+    size = (uint64_t)st.f_blocks * st.f_frsize;
+    left = (uint64_t)st.f_bavail * st.f_frsize;
+    budget = budget ? budget : weft_worker_disk_default(size);
+    words = disk_words(d, size, left, budget);
+    if (left < disk_needed_bytes || (st.f_files > 0 && st.f_favail == 0)) {
+        weft_doctor_add(
+            d, "disk", NULL, WEFT_DOCTOR_FAIL, weft_fmt("full: %s", words),
+            weft_fmt("weft worker remove --all, or WEFT_STATE_DIR=DIR on another disk"));
+        free(words);
+    } else if (left < disk_small_bytes || left < size / 5) {
+        weft_doctor_add(
+            d, "disk", NULL, WEFT_DOCTOR_WARN,
+            weft_fmt("%s; below 20 %% free, caches are not kept", words),
+            weft_fmt("weft worker remove --all, or WEFT_STATE_DIR=DIR on another disk"));
+        free(words);
+    } else {
+        weft_doctor_add(d, "disk", NULL, WEFT_DOCTOR_OK, words, NULL);
+    }
+}
