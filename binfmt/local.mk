@@ -22,6 +22,8 @@ libweft_a_SOURCES += \
 	%D%/registry.h \
 	%D%/sandbox.c \
 	%D%/sandbox.h \
+	%D%/sandbox_try.c \
+	%D%/sandbox_try.h \
 	%D%/stub.c \
 	%D%/stub.h \
 	%D%/stub/layout.h \

@@ -36,7 +36,7 @@ rename_wrap = $(AM_LDFLAGS) -Wl,--wrap=rename,--wrap=renameat2
 %C%_unit_test_local_output_SOURCES = %D%/unit/test_local_output.c $(image_fixture) $(rename_fault)
 %C%_unit_test_local_output_LDFLAGS = $(rename_wrap)
 unit_tests += %D%/unit/test_existing %D%/unit/test_handler %D%/unit/test_idmap %D%/unit/test_qemu
-unit_tests += %D%/unit/test_probe
+unit_tests += %D%/unit/test_probe %D%/unit/test_sandbox_try
 unit_tests += %D%/unit/test_worker
 unit_tests += %D%/unit/test_progress_model %D%/unit/test_progress %D%/unit/test_diagnose
 
