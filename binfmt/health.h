@@ -23,22 +23,36 @@ enum weft_health_verdict {
 /** Start from {0}; end with weft_health_finish. */
 struct weft_health {
     enum weft_health_verdict verdict;
-    struct weft_strv tried;   /* "threads", "signals": what worked, then what failed */
-    struct weft_strv skipped; /* "compile: no guest compiler" */
-    char *failure;            /* BAD: what failed, in one line */
+    struct weft_strv tried;   /* "threads", "signals": what worked */
+    struct weft_strv skipped; /* "dynamic: no guest program for loongarch64" */
+    char *failure;            /* BAD: what failed, in one line: "threads: signal 11" */
 };
 
 /**
  * Check `program` (a QEMU, or a copy of one) for machine m on CPU model `model` (NULL: as the
- * program is). Takes up to about a second, at most 10. The verdict is kept under program, model and
- * kernel release. Errors: WEFT_E_CHILD (nothing can be run at all), WEFT_E_IO.
+ * program is). Takes up to about a second, at most 20. The verdict is kept under program, model,
+ * kernel release and guest programs; not that of a check that ran out of time, which a busy machine
+ * can do. It leaves no process and no file. Errors: WEFT_E_CHILD (the program cannot be run at all,
+ * or hangs), WEFT_E_IO.
  */
 int weft_health_check(struct weft_answers *a, const char *program, const struct weft_machine *m,
                       const char *model, struct weft_health *out, struct weft_err **err);
 
+/**
+ * Let the compiler of a root file system of m, which lies in the directory `root`, compile a file
+ * several times under `program` (cc1 alone, by qemu -L: no other program of it has to start), and
+ * add to *out how that went. Takes seconds, at most 60. Nothing is kept. Errors: WEFT_E_IO.
+ */
+int weft_health_compile(const char *program, const struct weft_machine *m, const char *model,
+                        const char *root, struct weft_health *out, struct weft_err **err);
+
 /** What an earlier check found, without running anything. */
 enum weft_health_verdict weft_health_recall(struct weft_answers *a, const char *program,
                                             const struct weft_machine *m, const char *model);
+
+/** What failed, where that was WEFT_HEALTH_BAD; else NULL. Caller frees. */
+char *weft_health_recall_failure(struct weft_answers *a, const char *program,
+                                 const struct weft_machine *m, const char *model);
 
 void weft_health_finish(struct weft_health *h);
 

@@ -6,6 +6,8 @@ libweft_a_SOURCES += \
 	%D%/handler.h \
 	%D%/held.c \
 	%D%/held.h \
+	%D%/health.c \
+	%D%/health.h \
 	%D%/idmap.c \
 	%D%/idmap.h \
 	%D%/install.c \
@@ -18,6 +20,8 @@ libweft_a_SOURCES += \
 	%D%/qemu.h \
 	%D%/qemu_copy.c \
 	%D%/qemu_copy.h \
+	%D%/qemu_models.c \
+	%D%/qemu_models.h \
 	%D%/registry.c \
 	%D%/registry.h \
 	%D%/sandbox.c \

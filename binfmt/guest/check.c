@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -685,6 +686,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     const char *arg = argc > 2 ? argv[2] : NULL;
 
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     alarm(30); /* should whoever started it be gone */
     if (strcmp(name, "start") == 0) {
         check_start(argv + 2);
