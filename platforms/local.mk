@@ -2,6 +2,9 @@
 libweft_a_SOURCES += \
 	%D%/catalogue.c \
 	%D%/catalogue.h \
+	%D%/cpu.c \
+	%D%/cpu.h \
+	%D%/cpu_models.c \
 	%D%/elf.c \
 	%D%/elf.h \
 	%D%/level.c \
