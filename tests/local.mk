@@ -12,11 +12,13 @@ unit_tests += %D%/unit/test_loop
 unit_tests += %D%/unit/test_spawn
 unit_tests += %D%/unit/test_platform %D%/unit/test_match
 unit_tests += %D%/unit/test_level
+unit_tests += %D%/unit/test_elf %D%/unit/test_stub %D%/unit/test_qemu_copy
+unit_tests += %D%/unit/test_cpu %D%/unit/test_qemu_models
 unit_tests += %D%/unit/test_reference
 unit_tests += %D%/unit/test_dockerfile
 unit_tests += %D%/unit/test_jobs
 unit_tests += %D%/unit/test_flags
-unit_tests += %D%/unit/test_request
+unit_tests += %D%/unit/test_request %D%/unit/test_settings
 unit_tests += %D%/unit/test_plan
 unit_tests += %D%/unit/test_solve
 unit_tests += %D%/unit/test_stuck
@@ -53,11 +55,13 @@ endif
 check_PROGRAMS += %D%/e2e/worker-hold %D%/e2e/deny-mount %D%/e2e/elf-machine
 %C%_e2e_elf_machine_SOURCES = %D%/e2e/elf-machine.c
 %C%_e2e_elf_machine_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/e2e/qemu-copy
+%C%_e2e_qemu_copy_LDADD = $(weft_libs)
 
 # End-to-end tests: real buildkitd, real QEMU. PATTERN=... runs some of them.
 .PHONY: check-e2e
 check-e2e: all %D%/progress-replay %D%/e2e/worker-hold %D%/e2e/deny-mount \
-    %D%/e2e/elf-machine
+    %D%/e2e/elf-machine %D%/e2e/qemu-copy
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
 EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/lint.sh %D%/long
@@ -77,8 +81,17 @@ check_PROGRAMS += %D%/fuzz/fuzz_request
 check_PROGRAMS += %D%/fuzz/fuzz_platform
 %C%_fuzz_fuzz_platform_SOURCES = %D%/fuzz/fuzz_platform.c $(fuzz_driver)
 %C%_fuzz_fuzz_platform_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_settings
+%C%_fuzz_fuzz_settings_SOURCES = %D%/fuzz/fuzz_settings.c $(fuzz_driver)
+%C%_fuzz_fuzz_settings_LDADD = $(weft_libs)
 TESTS += %D%/fuzz/check
 EXTRA_DIST += %D%/fuzz/check %D%/fuzz/run %D%/fuzz/seeds
+check_PROGRAMS += %D%/fuzz/fuzz_cpuhelp
+%C%_fuzz_fuzz_cpuhelp_SOURCES = %D%/fuzz/fuzz_cpuhelp.c $(fuzz_driver)
+%C%_fuzz_fuzz_cpuhelp_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_elf
+%C%_fuzz_fuzz_elf_SOURCES = %D%/fuzz/fuzz_elf.c $(fuzz_driver)
+%C%_fuzz_fuzz_elf_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/fuzz/fuzz_manifest
 %C%_fuzz_fuzz_manifest_SOURCES = %D%/fuzz/fuzz_manifest.c $(fuzz_driver)
 %C%_fuzz_fuzz_manifest_LDADD = $(weft_libs)
