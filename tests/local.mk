@@ -37,6 +37,7 @@ rename_wrap = $(AM_LDFLAGS) -Wl,--wrap=rename,--wrap=renameat2
 %C%_unit_test_layout_LDFLAGS = $(rename_wrap)
 %C%_unit_test_local_output_SOURCES = %D%/unit/test_local_output.c $(image_fixture) $(rename_fault)
 %C%_unit_test_local_output_LDFLAGS = $(rename_wrap)
+unit_tests += %D%/unit/test_install %D%/unit/test_owners
 unit_tests += %D%/unit/test_existing %D%/unit/test_handler %D%/unit/test_idmap %D%/unit/test_qemu
 unit_tests += %D%/unit/test_probe %D%/unit/test_sandbox_try
 unit_tests += %D%/unit/test_worker
@@ -69,6 +70,9 @@ EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/lint.sh %D%/long
 # Fuzz targets: `make check` runs each on its seeds and on changed copies of them; with clang,
 # tests/fuzz/run does it in earnest.
 fuzz_driver = %D%/fuzz/driver.c
+check_PROGRAMS += %D%/fuzz/fuzz_binfmt
+%C%_fuzz_fuzz_binfmt_SOURCES = %D%/fuzz/fuzz_binfmt.c $(fuzz_driver)
+%C%_fuzz_fuzz_binfmt_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/fuzz/fuzz_dockerfile
 %C%_fuzz_fuzz_dockerfile_SOURCES = %D%/fuzz/fuzz_dockerfile.c $(fuzz_driver)
 %C%_fuzz_fuzz_dockerfile_LDADD = $(weft_libs)
