@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
 
@@ -27,6 +28,8 @@ static struct weft_json *strings(const char *const *v, size_t n)
     return list;
 }
 
+/* Not read-only: that takes another mount(2), which the kernel refuses in a user namespace where
+ * the source is nosuid or nodev, as /proc is. */
 static struct weft_json *bind(const char *source, const char *destination, const char *how)
 {
     struct weft_json *m = weft_json_object();
@@ -34,7 +37,7 @@ static struct weft_json *bind(const char *source, const char *destination, const
     weft_json_set_str(m, "destination", destination);
     weft_json_set_str(m, "type", "bind");
     weft_json_set_str(m, "source", source);
-    weft_json_set(m, "options", strings((const char *const[]){how, "ro"}, 2));
+    weft_json_set(m, "options", strings((const char *const[]){how}, 1));
     return m;
 }
 
@@ -85,6 +88,28 @@ static char *config_text(const char *program, bool pid_ns)
     return weft_json_dump(config, 0);
 }
 
+/* What it failed of: the last line that it said; of runc's log lines, the message. Caller frees. */
+static char *last_words(const char *said)
+{
+    static const char key[] = " msg=\"";
+    weft_auto_strv lines = {0};
+    const char *line = "", *message;
+
+    weft_split(said, '\n', &lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        line = *lines.v[i] ? lines.v[i] : line;
+    }
+    message = strstr(line, key);
+    if (message && weft_ends_with(line, "\"")) {
+        weft_auto_free char *bare = NULL;
+
+        message += sizeof(key) - 1;
+        bare = weft_xstrndup(message, strlen(message) - 1);
+        return weft_printable(bare);
+    }
+    return weft_printable(line);
+}
+
 /* Run the container in `bundle`. 0 or -1 with what was said. */
 static int trial(const char *runtime, const char *program, const char *bundle, bool pid_ns,
                  struct weft_err **err)
@@ -110,8 +135,7 @@ static int trial(const char *runtime, const char *program, const char *bundle, b
     if (code <= 0) {
         return code;
     }
-    said[strcspn(said, "\n")] = '\0';
-    shown = weft_printable(said);
+    shown = last_words(said);
     return weft_fail(err, WEFT_E_CHILD, "%.*s (exit code %d)", WHY_BYTES, shown, code);
 }
 
