@@ -180,7 +180,7 @@ static void gather(struct weft_doctor *d)
     (void)weft_buildkit_find_one("weft-session", NULL, &d->programs.session, &d->why_session);
     (void)weft_buildkit_find_runtimes(&d->programs.runtimes, &d->why_runtimes);
     weft_platform_host(&platform);
-    d->host = weft_catalogue_find(&platform);
+    weft_platform_format(&platform, d->host);
 }
 
 static void finish(struct weft_doctor *d)

@@ -48,7 +48,7 @@ struct weft_doctor {
     char *runtime_root;
     struct weft_buildkit programs; /* NULL: not found; its `why` says so */
     struct weft_err *why_buildkitd, *why_buildctl, *why_init, *why_session, *why_runtimes;
-    const struct weft_platform_info *host; /* NULL: not in the catalogue */
+    char host[WEFT_PLATFORM_SIZE]; /* this machine's platform */
     struct weft_answers *answers;
     struct weft_doctor_health *health; /* QEMU programs that are tried */
     size_t n_health;

@@ -205,7 +205,7 @@ static const char *build_platform(const struct weft_doctor *d, size_t i)
     if (asked && asked->n > 0) {
         return i < asked->n ? asked->v[i] : NULL;
     }
-    return i == 0 ? "local" : NULL;
+    return i == 0 ? d->host : NULL;
 }
 
 void weft_doctor_build_start(struct weft_doctor *d)
