@@ -16,6 +16,13 @@
 #include "base/str.h"
 #include "engine/reference.h"
 
+/* What is looked up one by one is kept in bounds; a Dockerfile with more of it has been made to
+ * have it. */
+enum {
+    ARGS_MAX = 1000,
+    NEEDS_MAX = 10000,
+};
+
 /* A part of the file; not NUL-terminated. */
 struct span {
     const char *s;
@@ -159,10 +166,22 @@ static char *detect_syntax(struct span text)
 /* The state of a scan. */
 struct scan {
     struct span rest;
+    int line;  /* the last one that was read, from 1 */
+    int first; /* that on which the present instruction begins */
+    int n_needs;
     struct directives directives;
     char escape;
     struct weft_dockerfile *out;
 };
+
+static bool scan_line(struct scan *s, struct span *line)
+{
+    if (!next_line(&s->rest, line)) {
+        return false;
+    }
+    s->line++;
+    return true;
+}
 
 static bool is_comment(struct span line)
 {
@@ -191,7 +210,7 @@ static bool next_instruction(struct scan *s, struct weft_buf *b)
 
     weft_buf_clear(b);
     do {
-        if (!next_line(&s->rest, &line)) {
+        if (!scan_line(s, &line)) {
             return false;
         }
         line = trim_left(line);
@@ -204,8 +223,9 @@ static bool next_instruction(struct scan *s, struct weft_buf *b)
         }
         more = cut_continuation(s, &line);
     } while (line.len == 0 && !more);
+    s->first = s->line;
     weft_buf_append(b, line.s, line.len);
-    while (more && next_line(&s->rest, &line)) {
+    while (more && scan_line(s, &line)) {
         if (is_comment(line) || trim_left(line).len == 0) {
             continue;
         }
@@ -230,19 +250,13 @@ static struct span take_word(struct span *t)
     return word;
 }
 
-/*
- * Take the next flag ("--name=value", parts may be quoted or escaped) off t, unquoted, into b.
- * False where the next word is no flag.
- */
-static bool take_flag(const struct scan *s, struct span *t, struct weft_buf *b)
+/* Take the next word off t, unquoted (parts of it may be quoted or escaped), into b. */
+static void take_unquoted(const struct scan *s, struct span *t, struct weft_buf *b)
 {
     struct span rest = trim_left(*t);
     char quote = 0;
 
     weft_buf_clear(b);
-    if (!has_prefix(rest, "--")) {
-        return false;
-    }
     for (; rest.len > 0; rest.s++, rest.len--) {
         char c = rest.s[0];
 
@@ -262,6 +276,17 @@ static bool take_flag(const struct scan *s, struct span *t, struct weft_buf *b)
         }
     }
     *t = rest;
+}
+
+/* Take the next flag, "--name=value", off t, unquoted, into b. False where the next word is none.
+ */
+static bool take_flag(const struct scan *s, struct span *t, struct weft_buf *b)
+{
+    weft_buf_clear(b);
+    if (!has_prefix(trim_left(*t), "--")) {
+        return false;
+    }
+    take_unquoted(s, t, b);
     return b->len != 2; /* "--" alone ends the flags */
 }
 
@@ -434,7 +459,7 @@ static void skip_heredocs(struct scan *s, struct span line)
         if (!read_heredoc(word, &h)) {
             continue;
         }
-        while (next_line(&s->rest, &body)) {
+        while (scan_line(s, &body)) {
             while (h.tabs && has_prefix(body, "\t")) {
                 body.s++;
                 body.len--;
@@ -454,31 +479,102 @@ static bool names_target(struct span line)
     return memmem(line.s, line.len, "$TARGET", 7) || memmem(line.s, line.len, "${TARGET", 8);
 }
 
+/* ARG before the first FROM. */
+static void read_arg(struct scan *s, struct span args)
+{
+    weft_auto_buf word = {0};
+
+    if (s->out->n_stages > 0) {
+        return;
+    }
+    for (args = trim_left(args); args.len > 0 && s->out->args.n < ARGS_MAX;
+         args = trim_left(args)) {
+        take_unquoted(s, &args, &word);
+        if (word.data) {
+            weft_strv_add(&s->out->args, word.data);
+        }
+    }
+}
+
+static void add_need(struct scan *s, struct weft_dockerfile_stage *stage, const char *name)
+{
+    if (s->n_needs < NEEDS_MAX) {
+        s->n_needs++;
+        weft_strv_add(&stage->needs, name);
+    }
+}
+
+/* What a flag of COPY or RUN says about other stages. */
+static void read_needs(struct scan *s, struct weft_dockerfile_stage *stage, const char *flag)
+{
+    weft_auto_strv fields = {0};
+
+    if (weft_starts_with(flag, "--from=")) {
+        add_need(s, stage, flag + strlen("--from="));
+    }
+    if (!weft_starts_with(flag, "--mount=") ||
+        weft_csv_split(flag + strlen("--mount="), &fields, NULL) < 0) {
+        return;
+    }
+    for (size_t i = 0; i < fields.n; i++) {
+        if (weft_starts_with(fields.v[i], "from=")) {
+            add_need(s, stage, fields.v[i] + strlen("from="));
+        }
+    }
+}
+
+/* COPY, ADD or RUN; args: what follows the word, and, afterwards, what follows its flags. */
+static void read_step(struct scan *s, struct span word, struct span *args, bool onbuild)
+{
+    struct weft_dockerfile *out = s->out;
+    struct weft_dockerfile_stage *stage = out->n_stages > 0 ? &out->stages[out->n_stages - 1]
+                                                            : NULL;
+    weft_auto_buf flag = {0};
+    bool run = same_word(word, "run");
+
+    if (stage && run && onbuild && stage->onbuild_line == 0) {
+        stage->onbuild_line = s->first;
+    }
+    if (stage && run && !onbuild && stage->run_line == 0) {
+        stage->run_line = s->first;
+    }
+    if (!run) {
+        out->context_by_platform |= names_target(*args);
+    }
+    while (take_flag(s, args, &flag)) {
+        if (!flag.data) {
+            continue;
+        }
+        /* of RUN, what it mounts; its command may name the variables as it likes */
+        out->context_by_platform |= names_target((struct span){flag.data, flag.len});
+        if (stage && !onbuild) {
+            read_needs(s, stage, flag.data);
+        }
+    }
+}
+
 static void read_instruction(struct scan *s, struct span line)
 {
-    weft_auto_buf flag = {0};
     struct span args = line;
     struct span word = take_word(&args);
+    bool onbuild = same_word(word, "onbuild");
 
     if (same_word(word, "from")) {
         s->out->context_by_platform |= names_target(args);
         read_from(s, args);
         return;
     }
-    if (same_word(word, "onbuild")) {
+    if (same_word(word, "arg")) {
+        read_arg(s, args);
+        return;
+    }
+    if (onbuild) {
         word = take_word(&args);
     }
     if (!same_word(word, "run") && !same_word(word, "copy") && !same_word(word, "add")) {
         return;
     }
-    if (!same_word(word, "run")) {
-        s->out->context_by_platform |= names_target(args);
-    }
-    while (take_flag(s, &args, &flag)) {
-        /* of RUN, what it mounts; its command may name the variables as it likes */
-        s->out->context_by_platform |= flag.data &&
-                                       names_target((struct span){flag.data, flag.len});
-    }
+    read_step(s, word, &args, onbuild);
     if (memmem(line.s, line.len, "<<", 2) && !is_json_form(args)) {
         skip_heredocs(s, line);
     }
@@ -527,8 +623,10 @@ void weft_dockerfile_finish(struct weft_dockerfile *d)
         free(d->stages[i].base);
         free(d->stages[i].name);
         free(d->stages[i].platform);
+        weft_strv_finish(&d->stages[i].needs);
     }
     free(d->stages);
+    weft_strv_finish(&d->args);
     free(d->syntax);
     *d = (struct weft_dockerfile){0};
 }

@@ -27,6 +27,7 @@ libweft_a_SOURCES += \
 libweft_a_SOURCES += \
 	%D%/dockerfile.c \
 	%D%/dockerfile.h \
+	%D%/dockerfile_run.c \
 	%D%/flags.c \
 	%D%/flags.h \
 	%D%/jobs.c \
@@ -36,11 +37,14 @@ libweft_a_SOURCES += \
 	%D%/request.c \
 	%D%/request.h \
 	%D%/request_attest.c \
+	%D%/request_emulation.c \
 	%D%/request_output.c \
 	%D%/request_parts.c \
 	%D%/request_parts.h \
 	%D%/request_secret.c \
-	%D%/request_source.c
+	%D%/request_source.c \
+	%D%/settings.c \
+	%D%/settings.h
 
 libweft_a_SOURCES += \
 	%D%/descriptor.c \

@@ -37,7 +37,10 @@ struct raw {
     char *jobs;
     char *workers;
     char *worker_idle;
+    char *qemu;
+    char *os_version;
     struct weft_strv platforms;
+    struct weft_strv cpu;
     struct weft_strv tags;
     struct weft_strv build_args;
     struct weft_strv labels;
@@ -79,6 +82,9 @@ static const struct weft_flag flags[] = {
     LIST(0, "platform", platforms, "PLATFORM[,...]",
          "build for these, \"local\" being this machine's (default:\n"
          "$DOCKER_DEFAULT_PLATFORM, else local)"),
+    VALUE(0, "os-version", os_version, "VERSION",
+          "the os.version of a windows image FROM scratch, such as\n"
+          "10.0.20348.1"),
     VALUE('f', "file", file, "FILE", "the Dockerfile (default: PATH/Dockerfile)"),
     VALUE(0, "target", target, "STAGE", "build this stage (default: the last one)"),
     LIST(0, "build-arg", build_args, "NAME[=VALUE]",
@@ -126,6 +132,12 @@ static const struct weft_flag flags[] = {
           "network of RUN: default, none or host (default: \"default\")"),
     LIST(0, "allow", allow, "ENTITLEMENT",
          "allow RUN to ask for network.host or security.insecure"),
+    LIST(0, "cpu", cpu, "[PLATFORM=]CPU",
+         "the CPU that emulated programs see: baseline (default), max;\n"
+         "for a platform also a model of its QEMU: arm64=cortex-a72"),
+    VALUE(0, "qemu", qemu, "VERSION|DIR",
+          "use this QEMU, such as 7.2, or the one in this directory\n"
+          "(default: of those at hand, the fastest that works)"),
     SWITCH(0, "fail-fast", fail_fast, "stop all platforms when one has failed"),
     VALUE(0, "jobs", jobs, "N",
           "platforms that are built at once (default: from the processors\n"
@@ -167,6 +179,8 @@ void weft_request_help(FILE *out)
         "  weft build -t app -o type=oci,dest=app.tar .\n"
         "  weft build --platform linux/amd64,linux/arm64 -t app -o type=oci,dest=app,tar=false .\n"
         "  weft build --platform linux/riscv64 --target binaries -o out .\n"
+        "  weft build --platform linux/arm/v6,linux/arm64 --cpu linux/arm64=cortex-a72 .\n"
+        "  weft build --platform linux/s390x --cpu max --qemu 7.2 .\n"
         "  weft build --secret id=token,env=TOKEN --build-arg VERSION=1.2 -f docker/Dockerfile .\n",
         out);
     weft_flags_help(flags, N_FLAGS, out);
@@ -581,6 +595,8 @@ static int resolve(struct weft_request *r, const struct raw *raw, struct weft_er
     r->debug = raw->debug;
     if (set_progress(r, raw, err) < 0 || set_workers(r, raw, err) < 0 ||
         set_platforms(r, raw, err) < 0 ||
+        weft_request_set_os_version(r, raw->os_version, err) < 0 ||
+        weft_request_set_emulation(r, &raw->cpu, raw->qemu, err) < 0 ||
         weft_request_set_source(r, raw->paths.v[0], raw->file, err) < 0 ||
         set_inputs(r, raw, err) < 0) {
         return -1;
@@ -628,6 +644,10 @@ void weft_request_finish(struct weft_request *r)
     free(r->network);
     free(r->metadata_file);
     free(r->iidfile);
+    free(r->os_version);
+    free(r->qemu);
+    weft_cpu_choices_finish(&r->cpu);
+    weft_strv_finish(&r->qemu_dirs);
     weft_strv_finish(&r->tags);
     weft_strv_finish(&r->build_args);
     weft_strv_finish(&r->labels);

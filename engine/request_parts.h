@@ -38,6 +38,14 @@ int weft_request_add_attest_short(struct weft_request *r, const char *type, cons
 int weft_request_set_source(struct weft_request *r, const char *path, const char *file,
                             struct weft_err **err);
 
+/** --cpu and --qemu (or NULL), over the config file, which is read here. The flags' names are in
+ * the errors. */
+int weft_request_set_emulation(struct weft_request *r, const struct weft_strv *cpu,
+                               const char *qemu, struct weft_err **err);
+
+/** --os-version, or NULL; the platforms are set already. */
+int weft_request_set_os_version(struct weft_request *r, const char *value, struct weft_err **err);
+
 /** One field of a CSV value, "key=value". */
 struct weft_request_field {
     char *key;         /* lower case, without blanks around */
@@ -46,8 +54,8 @@ struct weft_request_field {
 int weft_request_field_parse(const char *text, struct weft_request_field *out,
                              struct weft_err **err);
 
-/** Fail for a key that is none of `known`, naming the nearest. Returns -1. (The config file's reader
- * has keys as well.) */
+/** Fail for a key that is none of `known`, naming the nearest. Returns -1. (The config file's
+ * reader has keys as well.) */
 int weft_request_unknown_key(const char *key, const char *of, const char *const *known, size_t n,
                              struct weft_err **err);
 

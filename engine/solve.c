@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "engine/holder.h"
 #include "engine/request.h"
@@ -105,18 +106,32 @@ void weft_solve_attests(const struct weft_request *r, struct weft_strv *out)
     weft_strv_concat(out, &r->attests);
 }
 
+/* "linux/arm64"; with --os-version, "windows(10.0.20348.1)/amd64", as containerd writes it. */
+static char *platform_text(const struct weft_solve *s)
+{
+    char name[WEFT_PLATFORM_SIZE];
+    const char *rest;
+
+    weft_platform_format(s->platform, name);
+    rest = strchr(name, '/');
+    if (s->request->os_version && strcmp(s->platform->os, "windows") == 0) {
+        return weft_fmt("%s(%s)%s", s->platform->os, s->request->os_version, rest);
+    }
+    return weft_xstrdup(name);
+}
+
 void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
 {
     const struct weft_request *r = s->request;
     weft_auto_strv attests = {0};
-    char platform[WEFT_PLATFORM_SIZE];
+    weft_auto_free char *platform = platform_text(s);
 
     weft_strv_add(argv, "buildctl");
     weft_strv_addf(argv, "--addr=%s", s->address);
     weft_strv_add(argv, "build");
     weft_strv_add(argv, "--progress=rawjson");
     weft_strv_add(argv, "--frontend=dockerfile.v0");
-    opt(argv, "platform", weft_platform_format(s->platform, platform));
+    opt(argv, "platform", platform);
     opt(argv, "filename", weft_path_base(r->dockerfile));
     add_contexts(s, argv);
     if (r->target) {

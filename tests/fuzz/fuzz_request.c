@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -24,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (weft_ends_with(text, "\n")) {
         text[strlen(text) - 1] = '\0';
     }
+    setenv("WEFT_CONFIG", "/dev/null", 1);
     weft_strv_add(&argv, "build");
     weft_split(text, '\n', &argv);
     if (weft_request_parse((int)argv.n, argv.v, &r, &err) < 0) {

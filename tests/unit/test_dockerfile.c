@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/dockerfile.h"
+#include "platforms/platform.h"
 
 /* "base", "base AS name", "--platform=X base AS name" joined by "; ". Caller frees. */
 static char *stages_text(const struct weft_dockerfile *d)
@@ -234,6 +235,144 @@ static void test_context_by_platform(void **state)
     }
 }
 
+#define PINNED "FROM --platform=$BUILDPLATFORM golang AS build\nRUN go build\n"
+
+/* The line of a RUN that is for windows. */
+static void test_windows_run(void **state)
+{
+    static const struct {
+        const char *file;
+        const char *target;
+        const char *arg;
+        const char *context;
+        int windows; /* where it is built for windows/amd64 */
+        int linux_;  /* where it is built for linux/arm64 */
+    } cases[] = {
+        {"FROM scratch\nCOPY . /\n", NULL, NULL, NULL, 0, 0},
+        {"FROM scratch\nRUN x\n", NULL, NULL, NULL, 2, 0},
+        {"# a comment\n\nFROM a\nCOPY . /\nrun \\\n x \\\n y\nRUN z\n", NULL, NULL, NULL, 5, 0},
+        {"FROM a\r\nRUN [\"x\"]\r\n", NULL, NULL, NULL, 2, 0},
+        {"FROM a\nCOPY <<EOF /x\nRUN y\nEOF\nLABEL RUN=x\nCMD RUN\n", NULL, NULL, NULL, 0, 0},
+        {"FROM a\nCOPY <<EOF /x\nRUN y\nEOF\nRUN <<EOF\nx\nEOF\n", NULL, NULL, NULL, 5, 0},
+        {"", NULL, NULL, NULL, 0, 0},
+        {"RUN x\nFROM a\n", NULL, NULL, NULL, 0, 0},
+        /* stages that are not needed, or are pinned */
+        {PINNED "FROM scratch\nCOPY --from=build /x /\n", NULL, NULL, NULL, 0, 0},
+        {PINNED "FROM build\nRUN more\nFROM scratch\nCOPY --from=1 / /\n", NULL, NULL, NULL, 0, 0},
+        {PINNED "FROM scratch\nCOPY --from=build /x /\nRUN x\n", NULL, NULL, NULL, 5, 0},
+        {"FROM a AS t\nRUN x\nFROM scratch\nCOPY . /\n", NULL, NULL, NULL, 0, 0},
+        {"FROM a AS t\nRUN x\nFROM scratch\nCOPY . /\n", "T", NULL, NULL, 2, 0},
+        {"FROM a AS t\nRUN x\nFROM scratch\nCOPY . /\n", "0", NULL, NULL, 2, 0},
+        {"FROM a AS t\nRUN x\nFROM scratch\nCOPY . /\n", "none", NULL, NULL, 0, 0},
+        {"FROM a AS t\nRUN x\nFROM scratch\nCOPY --from=t . /\n", NULL, NULL, NULL, 2, 0},
+        {"FROM a AS t\nRUN x\nFROM scratch\nCOPY --chmod=1 --from=T . /\n", NULL, NULL, NULL, 2, 0},
+        {"FROM a AS t\nRUN x\nFROM t\n", NULL, NULL, NULL, 2, 0},
+        {"FROM a\nRUN x\nFROM b\nCOPY --from=0 . /\n", NULL, NULL, NULL, 2, 0},
+        {"FROM a AS t\nRUN x\nFROM --platform=linux/amd64 b AS u\n"
+         "RUN --mount=type=bind,from=t,target=/t y\nFROM scratch\nCOPY --from=u . /\n",
+         NULL, NULL, NULL, 2, 0},
+        {"FROM a AS t\nFROM a AS t\nRUN x\nFROM t\n", NULL, NULL, NULL, 3, 0},
+        {"FROM a AS t\nRUN x\nFROM a AS t\nFROM t\n", NULL, NULL, NULL, 0, 0},
+        /* platforms */
+        {"FROM --platform=$TARGETPLATFORM a\nRUN x\n", NULL, NULL, NULL, 2, 0},
+        {"FROM --platform=${TARGETOS}/${TARGETARCH} a\nRUN x\n", NULL, NULL, NULL, 2, 0},
+        {"FROM --platform=linux a\nRUN x\n", NULL, NULL, NULL, 0, 0},
+        {"FROM --platform=Windows/amd64 a\nRUN x\n", NULL, NULL, NULL, 2, 2},
+        {"FROM --platform=windows(10.0.20348.1)/amd64 a AS w\nRUN x\nFROM scratch\n"
+         "COPY --from=w / /\n",
+         NULL, NULL, NULL, 2, 2},
+        {"FROM --platform=$BUILDPLATFORM scratch\nRUN x\n", NULL, NULL, NULL, 2, 0},
+        {"FROM --platform=linux/amd64 a AS b\nFROM --platform=windows/amd64 b\nRUN x\n", NULL, NULL,
+         NULL, 0, 0}, /* a stage keeps the platform of its base */
+        /* variables */
+        {"ARG P=$BUILDPLATFORM\nFROM --platform=$P a\nRUN x\n", NULL, NULL, NULL, 0, 0},
+        {"ARG P=$BUILDPLATFORM\nFROM --platform=$P a\nRUN x\n", NULL, "P=windows/amd64", NULL, 3,
+         3},
+        {"ARG A P='windows/amd64'\nFROM --platform=${P} a\nRUN x\n", NULL, NULL, NULL, 3, 3},
+        {"FROM --platform=${P:-$BUILDPLATFORM} a\nRUN x\n", NULL, NULL, NULL, 0, 0},
+        {"FROM --platform=${P:-windows} a\nRUN x\n", NULL, NULL, NULL, 2, 2},
+        {"FROM --platform=${P-windows} a\nRUN x\n", NULL, NULL, NULL, 2, 2},
+        {"ARG P=linux\nFROM --platform=${P:-windows} a\nRUN x\n", NULL, NULL, NULL, 0, 0},
+        {"FROM --platform=${P a\nRUN x\n", NULL, NULL, NULL, 0, 0},
+        {"FROM --platform=$ a\nRUN x\n", NULL, NULL, NULL, 0, 0},
+        {"ARG B=t\nFROM a AS t\nRUN x\nFROM $B\n", NULL, NULL, NULL, 3, 0},
+        {"ARG B=t\nFROM a AS t\nRUN x\nFROM $B\n", NULL, "B=other", NULL, 0, 0},
+        {"FROM a AS t-windows\nRUN x\nFROM b AS t-linux\nRUN y\nFROM t-$TARGETOS\n", NULL, NULL,
+         NULL, 2, 0},
+        {"ARG BUILDPLATFORM=windows/amd64\nFROM --platform=$BUILDPLATFORM a\nRUN x\n", NULL, NULL,
+         NULL, 3, 3},
+        /* contexts go before stages */
+        {"FROM a AS t\nRUN x\nFROM t\n", NULL, NULL, "t", 0, 0},
+        {"FROM a AS t\nRUN x\nFROM t\nRUN y\n", NULL, NULL, "t", 0, 0},
+        {"FROM a AS t\nRUN x\nFROM scratch\nCOPY --from=t / /\n", NULL, NULL, "t", 0, 0},
+        /* ONBUILD */
+        {"FROM a AS t\nONBUILD RUN x\nFROM t\n", NULL, NULL, NULL, 2, 0},
+        {"FROM a AS t\nONBUILD RUN x\nFROM t AS u\nFROM u\n", NULL, NULL, NULL, 2, 0},
+        {"FROM a AS t\nONBUILD RUN x\nFROM scratch\nCOPY --from=t / /\n", NULL, NULL, NULL, 0, 0},
+        {"FROM --platform=linux a AS t\nONBUILD RUN x\nFROM t\n", NULL, NULL, NULL, 0, 0},
+    };
+    struct weft_platform windows;
+    struct weft_platform other;
+    int failed = 0;
+
+    (void)state;
+    weft_platform_from_fields("windows", "amd64", NULL, &windows);
+    weft_platform_from_fields("linux", "arm64", NULL, &other);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        weft_auto_dockerfile d = {0};
+        weft_auto_strv args = {0};
+        weft_auto_strv contexts = {0};
+        struct weft_dockerfile_use use = {&windows, cases[i].target, &args, &contexts};
+        size_t stage = SIZE_MAX;
+        int found;
+
+        if (cases[i].arg) {
+            weft_strv_add(&args, cases[i].arg);
+        }
+        if (cases[i].context) {
+            weft_strv_add(&contexts, cases[i].context);
+        }
+        assert_int_equal(weft_dockerfile_scan(cases[i].file, strlen(cases[i].file), &d, NULL), 0);
+        found = weft_dockerfile_windows_run(&d, &use, &stage);
+        if (found != cases[i].windows || (found > 0) != (stage < d.n_stages)) {
+            print_error("%s\nfor windows: %d\n", cases[i].file, found);
+            failed++;
+        }
+        use.platform = &other;
+        found = weft_dockerfile_windows_run(&d, &use, &stage);
+        if (found != cases[i].linux_) {
+            print_error("%s\nfor linux: %d\n", cases[i].file, found);
+            failed++;
+        }
+    }
+    assert_int_equal(failed, 0);
+}
+
+/* Files that are made to take long. */
+static void test_windows_run_large(void **state)
+{
+    static const char *const lines[] = {"FROM s AS s\n", "COPY --from=s a b\n", "ARG A=$A$A\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        weft_auto_dockerfile d = {0};
+        weft_auto_buf b = {0};
+        weft_auto_strv none = {0};
+        struct weft_platform p;
+        struct weft_dockerfile_use use = {&p, NULL, &none, &none};
+        size_t stage;
+
+        weft_platform_from_fields("windows", "amd64", NULL, &p);
+        weft_buf_puts(&b, i == 1 ? "FROM s\n" : "ARG A=x\n");
+        while (b.len < 4 << 20) {
+            weft_buf_puts(&b, lines[i]);
+        }
+        weft_buf_puts(&b, "FROM x\nRUN x\n");
+        assert_int_equal(weft_dockerfile_scan(b.data, b.len, &d, NULL), 0);
+        assert_true(weft_dockerfile_windows_run(&d, &use, &stage) >= 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +381,8 @@ int main(void)
         cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_builtin),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_windows_run),
+        cmocka_unit_test(test_windows_run_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,8 @@ static const struct {
     const char *text;
 } files[] = {
     {"ctx/Dockerfile", "FROM scratch\n"},
+    {"good.yaml", "cpu: {arm64: cortex-a72, s390x: max}\nqemu: {use: 7.2, dirs: [data]}\n"},
+    {"bad.yaml", "cpu: max\nqmu: 7.2\n"},
     {"ctx/sub/other.Dockerfile", "FROM scratch\n"},
     {"lower/dockerfile", "FROM scratch\n"},
     {"empty/file", ""},
@@ -91,6 +93,7 @@ static int setup(void **state)
     unsetenv("BUILDKIT_PROGRESS");
     unsetenv("BUILDX_NO_DEFAULT_ATTESTATIONS");
     unsetenv("WEFT_WORKER_IDLE");
+    setenv("WEFT_CONFIG", "/dev/null", 1);
     unsetenv("SSH_AUTH_SOCK");
     unsetenv("WT_UNSET");
     setenv("WT_SET", "value", 1);
@@ -138,6 +141,29 @@ static void dump_outputs(struct weft_buf *b, const struct weft_request *r)
     }
 }
 
+static void dump_emulation(struct weft_buf *b, const struct weft_request *r)
+{
+    static const char *const policies[] = {"baseline", "max", "model"};
+
+    if (r->cpu.given) {
+        weft_buf_printf(b, " cpu=%s", policies[r->cpu.all.policy]);
+    }
+    for (size_t i = 0; i < r->cpu.n; i++) {
+        const struct weft_cpu_choice *c = &r->cpu.v[i].choice;
+        char name[WEFT_PLATFORM_SIZE];
+
+        weft_buf_printf(b, " %s=%s", weft_platform_format(&r->cpu.v[i].platform, name),
+                        c->model ? c->model : policies[c->policy]);
+    }
+    if (r->qemu) {
+        weft_buf_printf(b, " qemu=%s", r->qemu);
+    }
+    dump_list(b, "dir", &r->qemu_dirs);
+    if (r->os_version) {
+        weft_buf_printf(b, " os=%s", r->os_version);
+    }
+}
+
 /* All of a request that differs from what `weft build ctx` gives. Paths begin with "/". Caller
  * frees. */
 static char *dump(const struct weft_request *r)
@@ -175,6 +201,7 @@ static char *dump(const struct weft_request *r)
                         c->digest ? "@" : "", c->digest ? c->digest : "");
     }
     dump_outputs(&b, r);
+    dump_emulation(&b, r);
     weft_buf_printf(&b, "%s%s%s%s%s%s%s%s", r->target ? " target=" : "", r->target ? r->target : "",
                     r->network ? " network=" : "", r->network ? r->network : "",
                     r->metadata_file ? " metadata=" : "", r->metadata_file ? r->metadata_file : "",
@@ -215,6 +242,19 @@ static void test_accepted(void **state)
         {"ctx --platform linux/s390x,armhf --platform arm,riscv64",
          " linux/s390x linux/arm/v7 linux/riscv64"},
         {"ctx --platform arm/v6", NULL},
+        {"ctx --platform windows/amd64 --os-version 10.0.20348.1",
+         " windows/amd64 os=10.0.20348.1"},
+
+        {"ctx --cpu max", " cpu=max"},
+        {"ctx --cpu baseline", " cpu=baseline"},
+        {"ctx --cpu max --cpu baseline", " cpu=baseline"},
+        {"ctx --cpu linux/arm64=cortex-a72,aes=off --cpu aarch64=max --cpu armhf=baseline "
+         "--cpu max",
+         " cpu=max linux/arm64=max linux/arm/v7=baseline"},
+        {"ctx --qemu 7.2", " qemu=7.2"},
+        {"ctx --qemu 7.2 --qemu 10.0.13", " qemu=10.0.13"},
+        {"ctx --qemu data", " qemu=/data"},
+        {"ctx --qemu=./data", " qemu=/./data"},
 
         {"ctx -t app --tag app:latest -t localhost:5000/x:y",
          " tag=docker.io/library/app:latest tag=localhost:5000/x:y"},
@@ -360,6 +400,23 @@ static void test_refused(void **state)
         {"ctx --platform", "--platform needs a value", NULL},
         {"ctx --platform linux/arm46", "--platform: unknown platform", "linux/arm64"},
         {"ctx --platform linux/arm64,", "--platform: \"\" is not a platform", "linux/arm64"},
+        {"ctx --platform windows/amd64 --os-version 10", "--os-version \"10\" is not",
+         "10.0.20348.1"},
+        {"ctx --platform windows/amd64 --os-version=", "--os-version \"\" is not", NULL},
+        {"ctx --platform windows/amd64 --os-version 10.0.", "--os-version", NULL},
+        {"ctx --platform windows/amd64 --os-version 1.2.3.4.5", "--os-version", NULL},
+        {"ctx --platform windows/amd64 --os-version 10.0)/x", "--os-version", NULL},
+        {"ctx --os-version 10.0.20348.1", "--os-version is for windows",
+         "--platform windows/amd64"},
+
+        {"ctx --cpu maximum", "--cpu: unknown CPU policy \"maximum\"", NULL},
+        {"ctx --cpu max --cpu cortex-a72", "--cpu: unknown CPU policy", "one platform"},
+        {"ctx --cpu linux/arm46=max", "--cpu: ", "linux/arm64"},
+        {"ctx --cpu=", "--cpu: ", NULL},
+        {"ctx --qemu none", "--qemu: there is no ", "digits and dots"},
+        {"ctx --qemu secret", "--qemu: not a directory: ", NULL},
+        {"ctx --qemu=", "--qemu: neither a version nor a directory", NULL},
+
         {"ctx -t App", "--tag: \"App\" is not an image reference: ", NULL},
         {"ctx -t app@sha256:" HEX_A, "--tag: \"app@sha256:" HEX_A "\": a tag cannot have", NULL},
         {"ctx --build-arg =x", "--build-arg \"=x\": the name is missing", NULL},
@@ -523,6 +580,15 @@ static void test_environment(void **state)
         {"BUILDX_NO_DEFAULT_ATTESTATIONS", "1", "ctx", " +provenance"},
         {"BUILDX_NO_DEFAULT_ATTESTATIONS", "0", "ctx", ""},
         {"BUILDX_NO_DEFAULT_ATTESTATIONS", "x", "ctx", "!BUILDX_NO_DEFAULT_ATTESTATIONS is"},
+        {"WEFT_CONFIG", "good.yaml", "ctx",
+         " cpu=baseline linux/arm64=cortex-a72 linux/s390x=max qemu=7.2 dir=/data"},
+        {"WEFT_CONFIG", "good.yaml", "ctx --cpu arm64=max --qemu data",
+         " cpu=baseline linux/arm64=max linux/s390x=max qemu=/data dir=/data"},
+        {"WEFT_CONFIG", "good.yaml", "ctx --cpu baseline", " cpu=baseline qemu=7.2 dir=/data"},
+        {"WEFT_CONFIG", "good.yaml", "ctx --cpu max --cpu s390x=baseline",
+         " cpu=max linux/s390x=baseline qemu=7.2 dir=/data"},
+        {"WEFT_CONFIG", "bad.yaml", "ctx", "!config file: bad.yaml:2:1: \"qmu\""},
+        {"WEFT_CONFIG", "bad.yaml", "--help", NULL}, /* which must work all the same */
         {"SSH_AUTH_SOCK", "key", "ctx --ssh default --ssh x", " ssh=default ssh=x"},
         {"SSH_AUTH_SOCK", "none", "ctx --ssh default", "!SSH_AUTH_SOCK: none: No such file"},
     };
@@ -537,6 +603,11 @@ static void test_environment(void **state)
         setenv(cases[i].name, cases[i].value, 1);
         rc = parse(cases[i].args, &r, &err);
         unsetenv(cases[i].name);
+        setenv("WEFT_CONFIG", "/dev/null", 1);
+        if (!cases[i].want) {
+            assert_true(rc == 0 && r.help);
+            continue;
+        }
         if (cases[i].want[0] == '!') {
             assert_int_equal(rc, -1);
             assert_int_equal(err->code, WEFT_E_USAGE);

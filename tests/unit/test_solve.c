@@ -66,6 +66,28 @@ static struct weft_request request(struct weft_platform platforms[], size_t n)
 
 static struct weft_platform two[] = {{"linux", "arm", "v7"}, {"linux", "amd64", ""}};
 
+/* --os-version is for the windows platforms alone. */
+static void test_os_version(void **state)
+{
+    static char version[] = "10.0.20348.1";
+    struct weft_platform windows[] = {{"windows", "amd64", ""}};
+    struct weft_request r = request(windows, 1);
+    struct weft_request other = request(two, 1);
+    char *text = joined(&r, NULL, false, false);
+
+    (void)state;
+    assert_has(text, "\n--opt\nplatform=windows/amd64\n");
+    free(text);
+    r.os_version = version;
+    text = joined(&r, NULL, false, false);
+    assert_has(text, "\n--opt\nplatform=windows(10.0.20348.1)/amd64\n");
+    free(text);
+    other.os_version = version;
+    text = joined(&other, NULL, false, false);
+    assert_has(text, "\n--opt\nplatform=linux/arm/v7\n");
+    free(text);
+}
+
 static void test_least(void **state)
 {
     struct weft_request r = request(two, 1);
