@@ -303,11 +303,6 @@ static int check_loaded(const struct weft_elf *e, uint64_t *end, uint64_t *align
     return 0;
 }
 
-static uint64_t round_up(uint64_t n, uint64_t align)
-{
-    return (n + align - 1) & ~(align - 1);
-}
-
 /* Numbers of this machine as they are in the file, or back. */
 static int translate(Elf_Type type, const void *from, void *to, size_t size, bool to_file,
                      struct weft_err **err)
@@ -319,6 +314,40 @@ static int translate(Elf_Type type, const void *from, void *to, size_t size, boo
                                    : elf64_xlatetom(&dst, &src, ELFDATA2LSB);
 
     return done ? 0 : fail_libelf(err);
+}
+
+/* Whether everything that the headers speak of is in the file, and not in the heads: what is cut
+ * off would come to lie where the segment goes. */
+static int check_whole(const struct weft_elf *e, const void *image, size_t len, size_t head_len,
+                       struct weft_err **err)
+{
+    Elf64_Ehdr eh;
+    uint64_t sections_len;
+
+    if (translate(ELF_T_EHDR, image, &eh, sizeof(eh), false, err) < 0) {
+        return -1;
+    }
+    /* a number of 0 with an offset: the number is in the first header */
+    sections_len = eh.e_shoff ? (uint64_t)eh.e_shentsize * (eh.e_shnum ? eh.e_shnum : 1) : 0;
+    if (eh.e_shoff != 0 && eh.e_shoff < head_len) {
+        return weft_fail(err, WEFT_E_UNSUPPORTED, "its section headers are in an odd place");
+    }
+    if (eh.e_shoff > len || sections_len > len - eh.e_shoff) {
+        return weft_fail(err, WEFT_E_UNSUPPORTED, "its end is missing");
+    }
+    for (size_t i = 0; i < e->n; i++) {
+        const struct weft_elf_segment *s = &e->segments[i];
+
+        if (s->type == PT_LOAD && (s->offset > len || s->file_bytes > len - s->offset)) {
+            return weft_fail(err, WEFT_E_UNSUPPORTED, "its end is missing");
+        }
+    }
+    return 0;
+}
+
+static uint64_t round_up(uint64_t n, uint64_t align)
+{
+    return (n + align - 1) & ~(align - 1);
 }
 
 /* The heads as they shall be. The note's header is taken out, and the segment's put in behind the
@@ -380,7 +409,8 @@ int weft_elf_insert(const void *image, size_t len, uint16_t machine, size_t seg_
     size_t last = 0;
 
     if (weft_elf_read(image, len, &e, err) < 0 || check_program(&e, machine, err) < 0 ||
-        check_loaded(&e, &end, &align, &last, err) < 0 || check_table(&e, &i.head_len, err) < 0) {
+        check_loaded(&e, &end, &align, &last, err) < 0 || check_table(&e, &i.head_len, err) < 0 ||
+        check_whole(&e, image, len, i.head_len, err) < 0) {
         return -1;
     }
     note = spare_note(&e, image, len, &i.given_up);

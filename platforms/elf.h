@@ -71,7 +71,7 @@ struct weft_elf_insertion {
  * the segment's, so that nothing moves: one whose note the kernel and the C library find elsewhere
  * too, or do without. The segment lies above all others, and its header behind theirs: the kernel
  * wants them ascending. What is loaded stays as it is, but for the program headers.
- * Errors: WEFT_E_UNSUPPORTED (another machine, not static, no note to give up, no room), whose
+ * Errors: WEFT_E_UNSUPPORTED (another machine, not static, cut off, no note to give up), whose
  * message is what the program is ("needs a dynamic loader"); WEFT_E_FORMAT.
  */
 int weft_elf_insert(const void *image, size_t len, uint16_t machine, size_t seg_len, uint64_t start,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ELF heads, and the segment that is put in. The seeds are the heads of static programs, of which
- * the rest is cut off (one per class, byte order and kind).
+ * ELF heads, and the segment that is put in. The seeds are small programs of nothing but
+ * heads, one per class, byte order and kind.
  */
 #include "config.h"
 

@@ -390,6 +390,11 @@ static void test_insert_refuses(void **state)
         {&note, 1, 64 + 56 + 16, 8, UINT64_MAX - 0xfff, "do not lie one above the other"},
         {&note, 1, 64 + 56 + 40, 8, UINT64_MAX, "do not lie one above the other"},
         {&note, 1, 64 + 56 + 48, 8, 0x1800, "odd alignment"},
+        {&note, 1, 64 + 56 + 8, 8, 0x1f01, "its end is missing"},
+        {&note, 1, 64 + 56 + 8, 8, UINT64_MAX - 8, "its end is missing"},
+        {&note, 1, 40, 8, 8192 - 63, "its end is missing"}, /* section headers */
+        {&note, 1, 40, 8, 8193, "its end is missing"},
+        {&note, 1, 40, 8, 64 + 4 * 56 - 1, "its section headers are in an odd place"},
         {&note, 1, 64 + 56 + 48, 8, UINT64_C(1) << 40, "odd alignment"},
     };
     struct weft_err *err = NULL;
@@ -399,6 +404,7 @@ static void test_insert_refuses(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         program(&m, ET_DYN, cases[i].more, cases[i].n);
+        put(&m, 58, 2, 64); /* the size of a section header; there are none */
         put(&m, cases[i].at, cases[i].size, cases[i].value);
         assert_int_equal(weft_elf_insert(m.bytes, m.len, EM_X86_64, 64, 0, &in, &err), -1);
         assert_err(&err, WEFT_E_UNSUPPORTED, 0, cases[i].why);
