@@ -259,9 +259,10 @@ static void test_attests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_least),    cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_contexts), cmocka_unit_test(test_context_slot),
-        cmocka_unit_test(test_syntax),   cmocka_unit_test(test_attests),
+        cmocka_unit_test(test_least),        cmocka_unit_test(test_os_version),
+        cmocka_unit_test(test_flags),        cmocka_unit_test(test_contexts),
+        cmocka_unit_test(test_context_slot), cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_attests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
