@@ -115,6 +115,13 @@ check_PROGRAMS += %D%/fuzz/fuzz_rawjson
 %C%_fuzz_fuzz_rawjson_LDADD = $(weft_libs)
 EXTRA_DIST += %D%/vt.h %D%/data/progress
 
+# The table of CPU models in docs/ against the catalogue.
+check_PROGRAMS += %D%/cpu_table
+%C%_cpu_table_SOURCES = %D%/cpu_table.c
+%C%_cpu_table_LDADD = $(weft_libs)
+TESTS += %D%/cpu_table.sh
+EXTRA_DIST += %D%/cpu_table.sh
+
 # The documents against the program's --help.
 TESTS += %D%/docs.sh
 EXTRA_DIST += %D%/docs.sh
