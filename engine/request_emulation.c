@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -14,44 +13,24 @@ enum {
     OS_VERSION_MAX = 63
 };
 
-/* Whether a flag chooses for all platforms, and so leaves nothing of the config file's choices. */
-static bool chooses_all(const struct weft_strv *cpu)
-{
-    for (size_t i = 0; i < cpu->n; i++) {
-        if (!strchr(cpu->v[i], '=')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int weft_request_set_emulation(struct weft_request *r, const struct weft_strv *cpu,
                                const char *qemu, struct weft_err **err)
 {
     struct weft_settings settings = {0};
+    int rc = weft_settings_load(&settings, err);
 
-    if (weft_settings_load(&settings, err) < 0) {
-        return -1;
+    if (rc == 0) {
+        rc = weft_settings_override(&settings, cpu, qemu, err);
     }
-    if (!chooses_all(cpu)) {
+    if (rc == 0) {
         r->cpu = settings.cpu;
         settings.cpu = (struct weft_cpu_choices){0};
+        r->qemu = weft_steal(&settings.qemu);
+        r->qemu_dirs = settings.qemu_dirs;
+        settings.qemu_dirs = (struct weft_strv){0};
     }
-    r->qemu = weft_steal(&settings.qemu);
-    r->qemu_dirs = settings.qemu_dirs;
-    settings.qemu_dirs = (struct weft_strv){0};
     weft_settings_finish(&settings);
-    for (size_t i = 0; i < cpu->n; i++) {
-        if (weft_cpu_choices_add(&r->cpu, cpu->v[i], err) < 0) {
-            return weft_err_wrap(err, "--cpu");
-        }
-    }
-    if (qemu) {
-        free(r->qemu);
-        r->qemu = weft_settings_qemu(qemu, NULL, err);
-        return r->qemu ? 0 : weft_err_wrap(err, "--qemu");
-    }
-    return 0;
+    return rc;
 }
 
 /* Two to four numbers with dots between them. */

@@ -551,6 +551,35 @@ int weft_settings_load(struct weft_settings *out, struct weft_err **err)
     return 0;
 }
 
+static bool chooses_all(const struct weft_strv *cpu)
+{
+    for (size_t i = 0; i < cpu->n; i++) {
+        if (!strchr(cpu->v[i], '=')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int weft_settings_override(struct weft_settings *s, const struct weft_strv *cpu, const char *qemu,
+                           struct weft_err **err)
+{
+    if (chooses_all(cpu)) {
+        weft_cpu_choices_finish(&s->cpu);
+    }
+    for (size_t i = 0; i < cpu->n; i++) {
+        if (weft_cpu_choices_add(&s->cpu, cpu->v[i], err) < 0) {
+            return weft_err_wrap(err, "--cpu");
+        }
+    }
+    if (qemu) {
+        free(s->qemu);
+        s->qemu = weft_settings_qemu(qemu, NULL, err);
+        return s->qemu ? 0 : weft_err_wrap(err, "--qemu");
+    }
+    return 0;
+}
+
 void weft_settings_finish(struct weft_settings *c)
 {
     free(c->path);

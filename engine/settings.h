@@ -49,6 +49,14 @@ int weft_settings_parse(const char *text, size_t len, const char *name, struct w
  */
 char *weft_settings_qemu(const char *text, const char *dir, struct weft_err **err);
 
+/**
+ * Put what the command line says over the settings: the values of --cpu, and of --qemu (NULL: not
+ * given). A --cpu for all platforms leaves nothing of what the file says for some. Errors:
+ * WEFT_E_USAGE.
+ */
+int weft_settings_override(struct weft_settings *s, const struct weft_strv *cpu, const char *qemu,
+                           struct weft_err **err);
+
 void weft_settings_finish(struct weft_settings *c);
 
 #endif
