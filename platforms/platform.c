@@ -102,7 +102,7 @@ static int hint_nearest(const char *text, struct weft_err **err)
     weft_auto_strv names = {0};
     weft_auto_strv plain = {0};
     weft_auto_free char *most = NULL;
-    weft_auto_free char *full = NULL;
+    weft_auto_free char *full = weft_fmt("linux/%s", text); /* "arn64", "amd64/v5" */
     const char *near;
     size_t n = 0;
     const struct weft_platform_info *infos = weft_catalogue(&n);
@@ -116,8 +116,10 @@ static int hint_nearest(const char *text, struct weft_err **err)
             weft_strv_add(&plain, buf);
         }
     }
-    full = strchr(text, '/') ? weft_fmt("%s", text) : weft_fmt("linux/%s", text);
     near = weft_nearest(full, (const char *const *)names.v, names.n);
+    if (!near) {
+        near = weft_nearest(text, (const char *const *)names.v, names.n);
+    }
     if (near) {
         return weft_err_hint(err, "%s", near);
     }

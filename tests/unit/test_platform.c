@@ -102,7 +102,7 @@ static void test_refused(void **state)
         {"linux/arn64", "unknown platform \"linux/arn64\"", "linux/arm64"},
         {"risc64", "unknown platform", "linux/riscv64"},
         {"linux/ppc64lx", "unknown platform", "linux/ppc64"},
-        {"x86-64/v4", "for linux, and for windows/amd64", "linux/amd64"},
+        {"x86-64/v4", "for linux, and for windows/amd64", "linux/amd64/v4"},
         {"linux/amd64/2", "unknown platform", "linux/amd64/v2"},
         {"linux/amd64/v5", "unknown platform", "linux/amd64/v"},
         {"linux/arm64/8.2", "unknown platform", "linux/arm64/v8.2"},
