@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,12 +124,29 @@ static void look_at(pid_t pid, struct weft_taken *out)
     }
 }
 
+/* Whether /proc shows our own PID namespace; else its numbers are those of other processes. */
+static bool proc_is_ours(void)
+{
+    char link[32];
+    ssize_t len = readlink("/proc/self", link, sizeof(link) - 1);
+
+    if (len <= 0) {
+        return false;
+    }
+    link[len] = '\0';
+    return strtol(link, NULL, 10) == (long)getpid();
+}
+
 void weft_taken_find(const char *path, struct weft_taken *out)
 {
     struct refusal r = {0};
     pid_t parent = getpid(), pid, got;
     int report[2], status = 0;
 
+    if (!proc_is_ours()) {
+        out->why = weft_xstrdup("/proc is not there, or that of another PID namespace");
+        return;
+    }
     if (pipe2(report, O_CLOEXEC) < 0) {
         out->why = weft_fmt("pipe: %s", strerror(errno));
         return;
@@ -155,7 +173,7 @@ void weft_taken_find(const char *path, struct weft_taken *out)
         out->why = weft_fmt("cannot trace a process: %s", strerror(r.sys ? r.sys : EPERM));
     }
     close(report[0]);
-    if (got != pid || WIFSTOPPED(status)) {
+    if (got == pid && WIFSTOPPED(status)) {
         kill(pid, SIGKILL);
         do {
             got = waitpid(pid, &status, 0);
@@ -220,7 +238,7 @@ static void take_named(const char *extension, const char *target, struct weft_ta
 static void take_bytes(const void *bytes, size_t len, const char *extension, struct weft_taken *out)
 {
     weft_auto_fd fd = memory_file(bytes, len);
-    weft_auto_free char *path = weft_fmt("/proc/%d/fd/%d", (int)getpid(), fd);
+    weft_auto_free char *path = weft_fmt("/proc/self/fd/%d", fd); /* the child's own, by then */
 
     if (fd < 0) {
         out->why = weft_fmt("memfd_create: %s", strerror(errno));
@@ -354,23 +372,40 @@ void weft_held_find_unseen(const struct weft_machine *m, struct weft_held *out)
 }
 
 /* A real file with these bytes, executable: QEMU resolves the path of what it runs. Returns its
- * path (caller removes and frees), or NULL and *why. */
-static char *temporary_file(const void *bytes, size_t len, char **why)
+ * path (caller removes and frees), or NULL. */
+static char *file_in(const char *dir, const void *bytes, size_t len)
 {
-    const char *dir = getenv("TMPDIR");
-    weft_auto_free char *path = weft_path_join(dir && *dir ? dir : "/tmp", "weft-probe-XXXXXX");
+    weft_auto_free char *path = weft_path_join(dir, "weft-probe-XXXXXX");
     weft_auto_fd fd = mkostemp(path, O_CLOEXEC);
+    struct statvfs fs;
 
     if (fd < 0) {
-        *why = weft_fmt("%s: %s", path, strerror(errno));
         return NULL;
     }
-    if (weft_write_all(fd, bytes, len, path, NULL) < 0 || fchmod(fd, 0700) < 0) {
-        *why = weft_fmt("%s: %s", path, strerror(errno));
+    if (fstatvfs(fd, &fs) < 0 || (fs.f_flag & ST_NOEXEC) ||
+        weft_write_all(fd, bytes, len, path, NULL) < 0 || fchmod(fd, 0700) < 0) {
         unlink(path);
         return NULL;
     }
     return weft_steal(&path);
+}
+
+static char *temporary_file(const void *bytes, size_t len, char **why)
+{
+    const char *base = getenv("TMPDIR");
+    const char *const dirs[] = {base && *base ? base : "/tmp", "/tmp", "/var/tmp", "/dev/shm",
+                                "/run"};
+
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+        char *path = file_in(dirs[i], bytes, len);
+
+        if (path) {
+            return path;
+        }
+    }
+    *why = weft_fmt("no place for a program to run: %s cannot be written, or is mounted noexec",
+                    dirs[0]);
+    return NULL;
 }
 
 static int run_file(const char *path, char **why)

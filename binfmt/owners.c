@@ -135,7 +135,7 @@ int weft_owner_read_support(const char *root, const char *name, struct weft_exis
     weft_auto_free char *path = support_path(root, name);
     weft_auto_free char *text = NULL;
 
-    return weft_read_file(path, FILE_MAX, &text, NULL, NULL) == 0 &&
+    return !strchr(name, '/') && weft_read_file(path, FILE_MAX, &text, NULL, NULL) == 0 &&
            weft_owner_parse_support(name, text, e, package, NULL) == 0;
 }
 

@@ -76,7 +76,7 @@ static void look_without_mount(struct weft_registry *r)
 
 int weft_registry_open(const char *root, struct weft_registry *out, struct weft_err **err)
 {
-    weft_auto_free char *path = weft_path_join(root, WEFT_REGISTRY_DIR + 1);
+    weft_auto_free char *path = weft_path_join(root, &WEFT_REGISTRY_DIR[1]);
 
     out->view = WEFT_REGISTRY_MOUNTED;
     out->dir_fd =

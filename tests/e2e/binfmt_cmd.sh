@@ -213,6 +213,9 @@ inside_files()
     "$WEFT" binfmt install linux/s390x >out 2>/dev/null
     grep -q ': registered' out || fail "$(cat out)"
     expect "held" "$(handler weft-s390x .file.state)" current
+    expect "a /proc of other processes" \
+        "$(unshare --pid --fork "$WEFT" binfmt list --json | jq -r '.handlers[0].file | .state + " " + .why')" \
+        "unknown /proc is not there, or that of another PID namespace"
     mv /opt/q/qemu-s390x-static /opt/q/old
     expect "held" "$(handler weft-s390x .file.state)" elsewhere
     expect "path" "$(handler weft-s390x .file.path)" /opt/q/old
@@ -255,6 +258,9 @@ inside_files()
     expect "json" "$("$WEFT" binfmt check --json | jq -r '.ok, .schema, (.checks[] | .name + "=" + .result)' | xargs)" \
         "false 1 broken=fails pyx=skipped qemu-aarch64=ok"
     "$WEFT" binfmt check qemu-aarch64 linux/arm64 >/dev/null || fail "the good ones"
+    mkdir -p noexec
+    mount -t tmpfs -o noexec none noexec
+    TMPDIR=$PWD/noexec "$WEFT" binfmt check qemu-aarch64 >/dev/null || fail "with a TMPDIR that is noexec"
     refused 1 '^fails .*no handler takes' "$WEFT" binfmt check linux/riscv64
     echo 0 >"$table/broken"
     "$WEFT" binfmt check >out || fail "$(cat out)"
@@ -287,6 +293,8 @@ inside_files()
     expect "the wide" "$(handler qemu-s390x .file.state)" current
     expect "the narrow" "$(handler narrow .file.state)" current
     "$WEFT" binfmt check qemu-s390x >/dev/null || fail "the wide one"
+
+    expect "left in TMPDIR" "$(find noexec /tmp -maxdepth 1 -name '*weft-probe*')" ""
 
     note "hostile names and bytes"
     clear_table
