@@ -59,9 +59,12 @@ check_PROGRAMS += %D%/e2e/worker-hold %D%/e2e/deny-mount %D%/e2e/elf-machine
 check_PROGRAMS += %D%/e2e/qemu-copy
 %C%_e2e_qemu_copy_LDADD = $(weft_libs)
 
+check_PROGRAMS += %D%/e2e/cpu-model
+%C%_e2e_cpu_model_LDADD = $(weft_libs)
+
 # End-to-end tests: real buildkitd, real QEMU. PATTERN=... runs some of them.
 .PHONY: check-e2e
-check-e2e: all %D%/progress-replay %D%/e2e/worker-hold %D%/e2e/deny-mount \
+check-e2e: all %D%/progress-replay %D%/e2e/cpu-model %D%/e2e/worker-hold %D%/e2e/deny-mount \
     %D%/e2e/elf-machine %D%/e2e/qemu-copy
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
