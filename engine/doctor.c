@@ -3,6 +3,7 @@
 
 #include "engine/doctor.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,6 +98,8 @@ const char *weft_doctor_outcome_text(enum weft_try_outcome o)
         return ": it hangs";
     case WEFT_TRY_DIED:
         return ": it was killed";
+    case WEFT_TRY_NOT_RUN:
+        return ": there was no time to try it";
     case WEFT_TRY_DONE:
         break;
     }
@@ -172,6 +175,7 @@ static void gather(struct weft_doctor *d)
     /* where there is no state yet, what programs say is not kept */
     d->answers = weft_answers_create(answers);
     d->runtime_root = weft_path_abs(runtime, NULL);
+    d->tmp = getenv("TMPDIR") && *getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
     (void)weft_buildkit_find_one("buildkitd", "WEFT_BUILDKITD", &d->programs.buildkitd,
                                  &d->why_buildkitd);
     (void)weft_buildkit_find_one("buildctl", "WEFT_BUILDCTL", &d->programs.buildctl,
@@ -197,6 +201,7 @@ static void finish(struct weft_doctor *d)
         struct weft_doctor_health *h = d->health;
 
         d->health = h->next;
+        free(h->failure);
         free(h);
     }
     free(d->state_root);
@@ -233,11 +238,15 @@ int weft_doctor_run(const struct weft_doctor_options *options, struct weft_docto
                 checks[i].start(&d);
             }
         }
-        rc = weft_tries_run(d.tries, parallel, err);
+        rc = weft_tries_run(d.tries, parallel, INT_MAX, err);
     }
     if (rc == 0) {
-        weft_doctor_health_start(&d); /* of the programs that were found just now */
-        rc = weft_tries_run(d.tries, parallel, err);
+        weft_doctor_probe_start(&d);
+        rc = weft_tries_run(d.tries, parallel, INT_MAX, err);
+    }
+    if (rc == 0) {
+        weft_doctor_health_start(&d);
+        rc = weft_tries_run(d.tries, cpus > 0 ? (unsigned)cpus : 1, WEFT_DOCTOR_HEALTH_MS, err);
     }
     for (size_t i = 0; rc == 0 && i < N_CHECKS; i++) {
         checks[i].report(&d);

@@ -8,6 +8,7 @@
 #define WEFT_ENGINE_DOCTOR_CHECK_H
 
 #include "base/answers.h"
+#include "binfmt/health.h"
 #include "engine/buildkit.h"
 #include "engine/doctor.h"
 #include "engine/doctor_try.h"
@@ -20,6 +21,7 @@ struct weft_json;
 enum {
     WEFT_DOCTOR_SHORT_MS = 2000,
     WEFT_DOCTOR_LONG_MS = 4000,
+    WEFT_DOCTOR_HEALTH_MS = 2500, /* for one QEMU program; and then no more are begun */
     WEFT_DOCTOR_BUILD_MS = 120 * 1000,
 };
 
@@ -33,9 +35,12 @@ struct weft_doctor_health {
     struct weft_doctor_health *next;
     struct weft_answers *answers;
     const struct weft_machine *machine;
-    const char *program; /* borrowed from the facts */
-    const char *version; /* likewise; or NULL */
-    size_t nth;          /* of the tries of this name */
+    const char *program;              /* borrowed from the facts */
+    const char *version;              /* likewise; or NULL */
+    enum weft_health_verdict verdict; /* as known from before; UNKNOWN: it is tried */
+    char *failure;                    /* likewise */
+    bool tried;
+    size_t nth; /* of the tries of this name */
 };
 
 struct weft_doctor {
@@ -46,6 +51,7 @@ struct weft_doctor {
     char *state_why;
     char *state_near; /* the state directory, or what there is of the way to it */
     char *runtime_root;
+    const char *tmp;               /* where tries put small files */
     struct weft_buildkit programs; /* NULL: not found; its `why` says so */
     struct weft_err *why_buildkitd, *why_buildctl, *why_init, *why_session, *why_runtimes;
     char host[WEFT_PLATFORM_SIZE]; /* this machine's platform */
@@ -102,7 +108,8 @@ void weft_doctor_build(struct weft_doctor *d);
 
 /* doctor_qemu.c */
 void weft_doctor_qemu_start(struct weft_doctor *d);
-void weft_doctor_health_start(struct weft_doctor *d); /* second round: needs what the scan found */
+void weft_doctor_probe_start(struct weft_doctor *d);  /* second round: of what the scan found */
+void weft_doctor_health_start(struct weft_doctor *d); /* third round: of those that start */
 void weft_doctor_native(struct weft_doctor *d);
 void weft_doctor_host_handlers(struct weft_doctor *d);
 void weft_doctor_qemu(struct weft_doctor *d);

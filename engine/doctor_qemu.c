@@ -21,6 +21,7 @@
 
 static const char try_native[] = "native";
 static const char try_scan[] = "qemu";
+static const char try_probe[] = "probe";
 static const char try_health[] = "health";
 
 static const char mend_missing[] = "sudo apt-get install qemu-user-static";
@@ -44,6 +45,12 @@ static const char *name_of(const struct weft_machine *m, char buf[WEFT_PLATFORM_
     return weft_platform_format(&weft_catalogue_default_of(m)->platform, buf);
 }
 
+/* What is killed half way leaves its files where they go with the try. */
+static void use_dir(const struct weft_try_self *self)
+{
+    setenv("TMPDIR", self->dir, 1);
+}
+
 /* Facts: each machine that runs natively, by QEMU's name of it, true. */
 static void run_native(struct weft_try_self *self, const void *data)
 {
@@ -51,6 +58,7 @@ static void run_native(struct weft_try_self *self, const void *data)
     const struct weft_machine *const *machines = weft_catalogue_machines(&n);
 
     (void)data;
+    use_dir(self);
     for (size_t i = 0; i < n; i++) {
         if (weft_probe_native(machines[i])) {
             weft_json_set_bool(self->facts, machines[i]->qemu, true);
@@ -83,6 +91,7 @@ void weft_doctor_qemu_start(struct weft_doctor *d)
 {
     weft_tries_add(d->tries, &(struct weft_try_opts){.name = try_native,
                                                      .limit_ms = WEFT_DOCTOR_SHORT_MS,
+                                                     .dir = d->tmp,
                                                      .fn = run_native});
     weft_tries_add(d->tries, &(struct weft_try_opts){.name = try_scan,
                                                      .limit_ms = WEFT_DOCTOR_SHORT_MS,
@@ -101,41 +110,114 @@ static const struct weft_json *programs(const struct weft_doctor *d)
     return weft_json_get(weft_tries_facts(d->tries, try_scan, 0, NULL), "programs");
 }
 
-/* Facts: "verdict", "failure". data: a struct weft_doctor_health. */
-static void run_health(struct weft_try_self *self, const void *data)
+/* Facts: "works"; "failure". data: a struct weft_doctor_health. */
+static void run_probe(struct weft_try_self *self, const void *data)
 {
     const struct weft_doctor_health *h = data;
     weft_auto_free char *said = NULL;
     weft_auto_err err = NULL;
-    int code = weft_probe_run(h->machine, h->program, NULL, &said, &err);
+    int code;
 
-    weft_json_set_int(self->facts, "verdict",
-                      code == WEFT_PROBE_EXIT ? WEFT_HEALTH_PARTLY : WEFT_HEALTH_BAD);
-    weft_json_set_str(self->facts, "failure", err ? err->msg : said);
+    use_dir(self);
+    code = weft_probe_run(h->machine, h->program, NULL, &said, &err);
+    if (code == WEFT_PROBE_EXIT) {
+        weft_json_set_bool(self->facts, "works", true);
+    } else {
+        weft_auto_free char *line =
+            err ? weft_fmt("%s", err->msg)
+                : weft_fmt("exit code %d: %.*s", code, (int)strcspn(said, "\n"), said);
+
+        weft_json_set_str(self->facts, "failure", line);
+    }
 }
 
-void weft_doctor_health_start(struct weft_doctor *d)
+/* Facts: "verdict", "failure". data: as above. */
+static void run_health(struct weft_try_self *self, const void *data)
+{
+    const struct weft_doctor_health *h = data;
+    struct weft_health health = {0};
+    weft_auto_err err = NULL;
+
+    use_dir(self);
+    if (weft_health_check(h->answers, h->program, h->machine, NULL, &health, &err) < 0) {
+        weft_json_set_int(self->facts, "verdict", WEFT_HEALTH_BAD);
+        weft_json_set_str(self->facts, "failure", err->msg);
+    } else {
+        weft_json_set_int(self->facts, "verdict", health.verdict);
+        weft_json_set_str(self->facts, "failure", health.failure);
+    }
+    weft_health_finish(&health);
+}
+
+/* Whether a program of this machine is in the list already. */
+static bool has_machine(const struct weft_doctor *d, const struct weft_machine *m)
+{
+    for (const struct weft_doctor_health *h = d->health; h; h = h->next) {
+        if (h->machine == m) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_health(struct weft_doctor *d, const struct weft_json *j,
+                       const struct weft_machine *m)
+{
+    struct weft_doctor_health *h = weft_xcalloc(1, sizeof(*h));
+
+    h->answers = d->answers;
+    h->machine = m;
+    h->program = weft_json_str(j, "path");
+    h->version = weft_json_str(j, "version");
+    h->verdict = weft_health_recall(d->answers, h->program, m, NULL);
+    h->failure = weft_health_recall_failure(d->answers, h->program, m, NULL);
+    h->next = d->health;
+    d->health = h;
+    if (h->verdict == WEFT_HEALTH_UNKNOWN) {
+        h->tried = true;
+        h->nth = d->n_health++;
+        weft_tries_add(d->tries, &(struct weft_try_opts){.name = try_probe,
+                                                         .limit_ms = WEFT_DOCTOR_SHORT_MS,
+                                                         .dir = d->tmp,
+                                                         .fn = run_probe,
+                                                         .data = h});
+    }
+}
+
+/* The first program of each machine first, then, as far as time goes, the others. */
+void weft_doctor_probe_start(struct weft_doctor *d)
 {
     const struct weft_json *list = programs(d);
+    size_t n = weft_json_len(list);
+    bool *later = weft_xcalloc(n + 1, sizeof(*later));
 
-    for (size_t i = 0; i < weft_json_len(list); i++) {
-        const struct weft_json *j = weft_json_at(list, i);
-        const struct weft_machine *m = machine_named(weft_json_str(j, "machine"));
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < n; i++) {
+            const struct weft_json *j = weft_json_at(list, i);
+            const struct weft_machine *m = machine_named(weft_json_str(j, "machine"));
 
-        if (m && !is_native(d, m)) {
-            struct weft_doctor_health *h = weft_xcalloc(1, sizeof(*h));
+            if (m && !is_native(d, m) && (round == 0 ? !has_machine(d, m) : later[i])) {
+                add_health(d, j, m);
+            } else {
+                later[i] = round == 0 && m && !is_native(d, m);
+            }
+        }
+    }
+    free(later);
+}
 
-            *h = (struct weft_doctor_health){.next = d->health,
-                                             .answers = d->answers,
-                                             .machine = m,
-                                             .program = weft_json_str(j, "path"),
-                                             .version = weft_json_str(j, "version"),
-                                             .nth = d->n_health++};
-            d->health = h;
-            weft_tries_add(d->tries, &(struct weft_try_opts){.name = try_health,
-                                                             .limit_ms = WEFT_DOCTOR_LONG_MS,
-                                                             .fn = run_health,
-                                                             .data = h});
+/* Of those that start and are not known from before. In the order of the probes. */
+void weft_doctor_health_start(struct weft_doctor *d)
+{
+    for (size_t nth = 0; nth < d->n_health; nth++) {
+        for (struct weft_doctor_health *h = d->health; h; h = h->next) {
+            if (h->tried && h->nth == nth) {
+                weft_tries_add(d->tries, &(struct weft_try_opts){.name = try_health,
+                                                                 .limit_ms = WEFT_DOCTOR_HEALTH_MS,
+                                                                 .dir = d->tmp,
+                                                                 .fn = run_health,
+                                                                 .data = h});
+            }
         }
     }
 }
@@ -164,19 +246,28 @@ void weft_doctor_native(struct weft_doctor *d)
     weft_doctor_add(d, "native", NULL, WEFT_DOCTOR_OK, list, NULL);
 }
 
-/* How a program does. */
+/* How a program does. PARTLY: it starts, but there was no time, or nothing, to try more. */
 static enum weft_health_verdict verdict_of(const struct weft_doctor *d,
                                            const struct weft_doctor_health *h, const char **why)
 {
     enum weft_try_outcome outcome;
-    const struct weft_json *facts = weft_tries_facts(d->tries, try_health, h->nth, &outcome);
+    const struct weft_json *facts;
 
-    *why = weft_json_str(facts, "failure");
-    if (outcome != WEFT_TRY_DONE) {
-        *why = outcome == WEFT_TRY_TOO_LONG ? "it hangs" : "it was killed";
+    *why = h->failure;
+    if (!h->tried) {
+        return h->verdict;
+    }
+    facts = weft_tries_facts(d->tries, try_probe, h->nth, &outcome);
+    if (!weft_json_bool(facts, "works", false)) {
+        *why = outcome == WEFT_TRY_DONE ? weft_json_str(facts, "failure") : "it hangs";
         return WEFT_HEALTH_BAD;
     }
-    return (enum weft_health_verdict)weft_json_int(facts, "verdict", WEFT_HEALTH_BAD);
+    facts = weft_tries_facts(d->tries, try_health, h->nth, &outcome);
+    if (outcome != WEFT_TRY_DONE) {
+        return WEFT_HEALTH_PARTLY; /* a busy machine is no bad QEMU */
+    }
+    *why = weft_json_str(facts, "failure");
+    return (enum weft_health_verdict)weft_json_int(facts, "verdict", WEFT_HEALTH_PARTLY);
 }
 
 /* The best verdict over the programs of a machine; *best is that program. UNKNOWN: there is none.
@@ -233,7 +324,7 @@ static char *summary(const struct weft_doctor *d, const size_t by_verdict[WEFT_H
         weft_buf_printf(&b, " %zu machines good", by_verdict[WEFT_HEALTH_GOOD]);
     }
     if (by_verdict[WEFT_HEALTH_PARTLY]) {
-        weft_buf_printf(&b, "%s %zu start (no guest programs to try more)",
+        weft_buf_printf(&b, "%s %zu start (not all of it checked)",
                         by_verdict[WEFT_HEALTH_GOOD] ? "," : "", by_verdict[WEFT_HEALTH_PARTLY]);
     }
     return weft_buf_steal(&b);

@@ -67,7 +67,8 @@ void weft_tries_destroy(struct weft_tries *t)
 void weft_tries_add(struct weft_tries *t, const struct weft_try_opts *opts)
 {
     t->v = weft_xrealloc(t->v, t->n + 1, sizeof(*t->v));
-    t->v[t->n++] = (struct try){.opts = *opts, .facts = weft_json_object(), .fd = -1};
+    t->v[t->n] = (struct try){.opts = *opts, .facts = weft_json_object(), .fd = -1};
+    weft_json_set_int(t->v[t->n++].facts, key_outcome, WEFT_TRY_NOT_RUN);
 }
 
 void weft_try_tell(const struct weft_try_self *self)
@@ -315,8 +316,9 @@ static void wait_for_any(struct weft_tries *t)
     free(fds);
 }
 
-int weft_tries_run(struct weft_tries *t, unsigned parallel, struct weft_err **err)
+int weft_tries_run(struct weft_tries *t, unsigned parallel, int budget_ms, struct weft_err **err)
 {
+    uint64_t until = weft_now_ms() + (uint64_t)budget_ms;
     size_t next = 0;
     int rc = 0;
 
@@ -327,7 +329,7 @@ int weft_tries_run(struct weft_tries *t, unsigned parallel, struct weft_err **er
             running += t->v[i].fd >= 0;
         }
         for (; rc == 0 && next < t->n && running < parallel; next++) {
-            if (!t->v[next].run) {
+            if (!t->v[next].run && weft_now_ms() < until) {
                 rc = start(&t->v[next], err);
                 running += rc == 0;
             }

@@ -48,14 +48,16 @@ struct weft_try_opts {
 
 void weft_tries_add(struct weft_tries *t, const struct weft_try_opts *opts);
 
-/** Run those that were added since the last call, at most `parallel` at once. Errors: WEFT_E_IO (no
- * processes or descriptors are left); those that did run are known all the same. */
-int weft_tries_run(struct weft_tries *t, unsigned parallel, struct weft_err **err);
+/** Run those that were added since the last call, at most `parallel` at once; none is begun any
+ * more when budget_ms are over. Errors: WEFT_E_IO (no processes or descriptors are left); those
+ * that did run are known all the same. */
+int weft_tries_run(struct weft_tries *t, unsigned parallel, int budget_ms, struct weft_err **err);
 
 enum weft_try_outcome {
     WEFT_TRY_DONE,
     WEFT_TRY_TOO_LONG, /* it was ended after limit_ms */
-    WEFT_TRY_DIED      /* a signal, or an exit of its own */
+    WEFT_TRY_DIED,     /* a signal, or an exit of its own */
+    WEFT_TRY_NOT_RUN,  /* its turn did not come */
 };
 
 /** The facts of the nth (from 0) try of a name; an object that lives as long as t; NULL: there is
