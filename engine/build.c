@@ -338,6 +338,10 @@ static void learn_runs(struct weft_build_lane *l)
     weft_auto_free char *version = NULL;
     char name[WEFT_PLATFORM_SIZE];
 
+    if (!info->machine) {
+        l->note = weft_xstrdup("no RUN");
+        return;
+    }
     if (weft_worker_runs(b->cfg, l->slot->worker, info, &runs, &l->err) < 0) {
         return;
     }

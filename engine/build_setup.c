@@ -25,12 +25,50 @@
 #include "engine/workdir.h"
 #include "engine/worker.h"
 
+/* Nothing runs Windows programs here: a RUN that asks for it is refused before anything starts. */
+static int check_windows(const struct weft_build *b, const struct weft_dockerfile *d,
+                         struct weft_err **err)
+{
+    const struct weft_request *r = b->r;
+    weft_auto_strv contexts = {0};
+    struct weft_dockerfile_use use = {
+        .target = r->target, .args = &r->build_args, .contexts = &contexts};
+
+    for (size_t i = 0; i < r->n_contexts; i++) {
+        weft_strv_add(&contexts, r->contexts[i].name);
+    }
+    for (size_t i = 0; i < r->n_platforms; i++) {
+        weft_auto_free char *stage = NULL;
+        weft_auto_free char *file = weft_printable(r->dockerfile);
+        char name[WEFT_PLATFORM_SIZE];
+        size_t at = 0;
+        int line;
+
+        use.platform = &r->platforms[i];
+        line = weft_dockerfile_windows_run(d, &use, &at);
+        if (line == 0) {
+            continue;
+        }
+        stage = d->stages[at].name ? weft_printable(d->stages[at].name) : weft_fmt("stage-%zu", at);
+        weft_fail(err, WEFT_E_USAGE,
+                  "%s:%d: this RUN of %s is for Windows in the build for %s, and nothing on this "
+                  "machine runs programs of Windows",
+                  file, line, stage, weft_platform_format(use.platform, name));
+        return weft_err_hint(err, "move it to a stage FROM --platform=$BUILDPLATFORM, and COPY "
+                                  "--from that stage");
+    }
+    return 0;
+}
+
 /* Read the Dockerfile for what the plan and the solves need to know beforehand. */
 static int read_dockerfile(struct weft_build *b, bool *pinned, struct weft_err **err)
 {
     weft_auto_dockerfile d = {0};
 
     if (weft_dockerfile_load(b->r->dockerfile, &d, err) < 0) {
+        return -1;
+    }
+    if (check_windows(b, &d, err) < 0) {
         return -1;
     }
     *pinned = d.pins_platform;
@@ -60,6 +98,9 @@ static int check_platforms(const struct weft_build *b, struct weft_err **err)
         weft_platform_format(&b->r->platforms[i], name);
         if (!info) {
             return weft_fail(err, WEFT_E_USAGE, "weft cannot build for %s", name);
+        }
+        if (!info->machine) { /* has no RUN: check_windows */
+            continue;
         }
         if (weft_worker_runs(b->cfg, NULL, info, &runs, err) < 0) {
             return -1;

@@ -115,6 +115,22 @@ void weft_descriptor_set_platform(struct weft_descriptor *d, const struct weft_p
     d->platform = *platform;
 }
 
+void weft_descriptor_set_os(struct weft_descriptor *d, const char *config, size_t len)
+{
+    weft_auto_json doc = weft_json_parse(config, len, NULL);
+    struct weft_json *platform = weft_json_get(d->json, "platform");
+    const struct weft_json *features = weft_json_get(doc, "os.features");
+    bool strings = weft_json_len(features) > 0;
+
+    weft_json_set_str(platform, "os.version", weft_json_str(doc, "os.version"));
+    for (size_t i = 0; i < weft_json_len(features); i++) {
+        strings = strings && weft_json_value_str(weft_json_at(features, i));
+    }
+    if (strings) {
+        weft_json_set(platform, "os.features", weft_json_copy(features));
+    }
+}
+
 void weft_descriptor_copy(struct weft_descriptor *to, const struct weft_descriptor *from)
 {
     *to = *from;

@@ -64,6 +64,11 @@ void weft_descriptor_init(struct weft_descriptor *d, const char *media_type, con
 /** Give a descriptor this platform. */
 void weft_descriptor_set_platform(struct weft_descriptor *d, const struct weft_platform *platform);
 
+/** Add the os.version and os.features of an image config of `len` bytes to the platform that the
+ * descriptor has, as indexes carry them for Windows. What the config does not have, or has in
+ * another shape, is left out. */
+void weft_descriptor_set_os(struct weft_descriptor *d, const char *config, size_t len);
+
 void weft_descriptor_copy(struct weft_descriptor *to, const struct weft_descriptor *from);
 void weft_descriptor_finish(struct weft_descriptor *d);
 #define weft_auto_descriptor __attribute__((cleanup(weft_descriptor_finish))) struct weft_descriptor

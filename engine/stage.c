@@ -372,20 +372,34 @@ static int take_content(struct walk *w, const struct weft_manifest *m, struct we
     return 0;
 }
 
-static int config_platform(struct walk *w, const struct weft_manifest *m, struct weft_platform *out,
-                           struct weft_err **err)
+/* Give a descriptor the platform that was asked for, or else that of the image's config; what the
+ * config says of a version of Windows goes with it. */
+static int set_platform(struct walk *w, const struct weft_manifest *m, struct weft_descriptor *d,
+                        struct weft_err **err)
 {
     weft_auto_free char *path =
         weft_path_join(w->stage->blobs_dir, weft_digest_hex(m->config.digest));
-    weft_auto_free char *data = NULL;
+    weft_auto_free char *config = NULL;
+    struct weft_platform platform = {0};
     size_t len;
 
-    if (weft_read_file(path, CONFIG_LIMIT, &data, &len, err) < 0) {
+    if (w->platform && strcmp(w->platform->os, "windows") != 0) {
+        weft_descriptor_set_platform(d, w->platform);
+        return 0;
+    }
+    if (weft_read_file(path, CONFIG_LIMIT, &config, &len, err) < 0) {
         return -1;
     }
-    return weft_config_platform(data, len, out, err) < 0
-               ? weft_err_wrap(err, "image config %s", m->config.digest)
-               : 0;
+    if (w->platform) {
+        platform = *w->platform;
+    } else if (weft_config_platform(config, len, &platform, err) < 0) {
+        return weft_err_wrap(err, "image config %s", m->config.digest);
+    }
+    weft_descriptor_set_platform(d, &platform);
+    if (strcmp(platform.os, "windows") == 0) {
+        weft_descriptor_set_os(d, config, len);
+    }
+    return 0;
 }
 
 /* Append a platform's manifest to the image; gives it a platform if its descriptor has none. */
@@ -393,23 +407,15 @@ static int add_manifest(struct walk *w, const struct weft_descriptor *d,
                         const struct weft_manifest *m, struct weft_err **err)
 {
     struct weft_image *image = w->image;
-    struct weft_platform platform;
     struct weft_image_manifest *out;
 
-    if (!d->has_platform) {
-        if (w->platform) {
-            platform = *w->platform;
-        } else if (config_platform(w, m, &platform, err) < 0) {
-            return -1;
-        }
-    }
     image->manifests =
         weft_xrealloc(image->manifests, image->n_manifests + 1, sizeof(*image->manifests));
     out = &image->manifests[image->n_manifests++];
     memset(out, 0, sizeof(*out));
     weft_descriptor_copy(&out->desc, d);
-    if (!d->has_platform) {
-        weft_descriptor_set_platform(&out->desc, &platform);
+    if (!d->has_platform && set_platform(w, m, &out->desc, err) < 0) {
+        return -1;
     }
     memcpy(out->config_digest, m->config.digest, WEFT_DIGEST_SIZE);
     out->n_layers = m->n_children;

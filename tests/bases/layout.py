@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write OCI image layouts: the one piece that both base image scripts share.
 
-  layout.py image OUT --platform P --tar FILE [--cmd JSON]   one image from a root file system's tar
+  layout.py image OUT --platform P --tar FILE [--cmd JSON] [--os-version V]
+                                                              one image from a root file system's tar
   layout.py join OUT --name REF LAYOUT...                    several layouts as one multi-platform image
   layout.py derive OUT LAYOUT --tar FILE --entrypoint JSON   one more layer on every image of a layout
 
@@ -80,7 +81,7 @@ class Layout:
             "config": self.add_json(CONFIG, config),
             "layers": layers,
         })
-        manifest["platform"] = {k: config[k] for k in ("os", "architecture", "variant") if k in config}
+        manifest["platform"] = {k: config[k] for k in ("os", "architecture", "variant", "os.version") if k in config}
         return manifest
 
     def top(self):
@@ -152,7 +153,8 @@ def cmd_image(args):
     config = {
         **platform_fields(args.platform),
         "created": CREATED,
-        "config": {"Cmd": json.loads(args.cmd), "Env": [PATH]},
+        **({"os.version": args.os_version} if args.os_version else {}),
+        "config": {"Cmd": json.loads(args.cmd), "Env": [PATH] if args.platform.startswith("linux/") else []},
         "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         "history": [{"created": CREATED, "created_by": "weft tests/bases"}],
     }
@@ -198,6 +200,7 @@ def main():
     image.add_argument("--platform", required=True)
     image.add_argument("--tar", required=True)
     image.add_argument("--cmd", default='["sh"]')
+    image.add_argument("--os-version", help="of an image for windows")
     image.set_defaults(run=cmd_image)
 
     join = commands.add_parser("join")

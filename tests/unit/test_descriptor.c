@@ -226,13 +226,45 @@ static void test_config_platform(void **state)
     assert_int_equal(err->code, WEFT_E_FORMAT);
 }
 
+/* A version of Windows goes from the config to the descriptor, in any shape but the wrong one. */
+static void test_set_os(void **state)
+{
+    static const struct {
+        const char *config;
+        const char *want; /* the descriptor's platform */
+    } cases[] = {
+        {"{\"os\":\"windows\",\"os.version\":\"10.0.20348.1\"}",
+         "{\"architecture\":\"amd64\",\"os\":\"windows\",\"os.version\":\"10.0.20348.1\"}"},
+        {"{\"os.version\":\"10.0\",\"os.features\":[\"win32k\",\"x\"]}",
+         "{\"architecture\":\"amd64\",\"os\":\"windows\",\"os.version\":\"10.0\","
+         "\"os.features\":[\"win32k\",\"x\"]}"},
+        {"{}", "{\"architecture\":\"amd64\",\"os\":\"windows\"}"},
+        {"{\"os.version\":10,\"os.features\":[\"a\",1]}",
+         "{\"architecture\":\"amd64\",\"os\":\"windows\"}"},
+        {"{\"os.features\":[]}", "{\"architecture\":\"amd64\",\"os\":\"windows\"}"},
+        {"no JSON", "{\"architecture\":\"amd64\",\"os\":\"windows\"}"},
+    };
+    static const struct weft_platform windows = {"windows", "amd64", ""};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        weft_auto_descriptor d = {0};
+        weft_auto_free char *text = NULL;
+
+        weft_descriptor_init(&d, WEFT_MEDIA_OCI_MANIFEST, DIGEST, 1, &windows);
+        weft_descriptor_set_os(&d, cases[i].config, strlen(cases[i].config));
+        text = weft_json_dump(weft_json_get(d.json, "platform"), 0);
+        assert_string_equal(text, cases[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptor),      cmocka_unit_test(test_bad_descriptors),
         cmocka_unit_test(test_made_descriptor), cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_documents),       cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_config_platform),
+        cmocka_unit_test(test_config_platform), cmocka_unit_test(test_set_os),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
