@@ -433,7 +433,7 @@ fi
 
 # --- Outside.
 
-need jq setpriv qemu-s390x-static qemu-aarch64-static
+need jq runc setpriv qemu-s390x-static qemu-aarch64-static
 need_root
 userns=$WEFT_SRC_DIR/tests/bases/userns
 support=$("$WEFT_SRC_DIR/tests/bases/binfmt-support") || skip "binfmt-support is not to be had"
@@ -495,6 +495,15 @@ grep -q 'try: sudo weft binfmt install linux/s390x' err || fail "$(cat err)"
 rc=0
 as_user "$WEFT" binfmt remove --all 2>err || rc=$?
 expect "exit code" "$rc" 3
+
+note "== a QEMU that others can change"
+mkdir -p q
+cp "$(command -v qemu-s390x-static)" q/
+chmod 757 q
+rc=0
+WEFT_QEMU_DIR=$PWD/q "$WEFT" binfmt install --dry-run linux/s390x >out 2>&1 || rc=$?
+expect "exit code" "$rc" 3
+grep -q "others than root can change $PWD/q\$" out || fail "$(cat out)"
 
 note "== a user, in a namespace of his own"
 # shellcheck disable=SC2016 # the inner shell expands it
