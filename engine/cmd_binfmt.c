@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "binfmt/held.h"
 #include "binfmt/install.h"
 #include "binfmt/owners.h"
 #include "binfmt/probe.h"
@@ -160,11 +161,12 @@ static const char *platform_of(const struct weft_machine *m, char text[WEFT_PLAT
     return weft_platform_format(&weft_catalogue_default_of(m)->platform, text);
 }
 
-/* update-binfmts ends well also where the kernel has not taken what it was told. */
+/* That the kernel has it (update-binfmts ends well also where it does not), and that it works. */
 static int confirm(struct session *s, const struct weft_machine *m, const char *interpreter,
                    struct weft_err **err)
 {
     weft_auto_free char *name = weft_owner_our_name(m);
+    weft_auto_free char *why = NULL;
     const struct weft_existing *e;
 
     if (weft_registry_reread(&s->registry, err) < 0) {
@@ -176,6 +178,14 @@ static int confirm(struct session *s, const struct weft_machine *m, const char *
                          "%s was registered without an error, but the kernel does not have it as "
                          "it should be",
                          name);
+    }
+    if (!s->registry.table.enabled) {
+        weft_warn("all handlers are switched off (%s/status)", WEFT_REGISTRY_DIR);
+    } else if (!weft_held_try(&s->registry.table, e, m, &why)) {
+        weft_fail(err, WEFT_E_CHILD, "%s is registered, but does not work: %s", name, why);
+        return weft_err_hint(err, "weft binfmt list; weft binfmt remove %s", name);
+    } else if (why) {
+        weft_warn("%s: %s", name, why);
     }
     return 0;
 }

@@ -163,6 +163,12 @@ inside_kernel()
     "$WEFT" binfmt install --replace linux/s390x >/dev/null 2>&1
     [[ -e $table/weft-s390x && ! -e $table/qemu-s390x ]] || fail "$(ls "$table")"
     "$WEFT" binfmt check linux/s390x >/dev/null || fail "s390x"
+    # all handlers are switched off: said, and registered
+    clear_table
+    echo 0 >"$table/status"
+    "$WEFT" binfmt install linux/s390x >/dev/null 2>err
+    grep -q 'switched off' err || fail "$(cat err)"
+    echo 1 >"$table/status"
     # one with weft's name, but not for these programs
     clear_table
     register ':weft-s390x:M::abcd::/bin/cat:'
@@ -378,6 +384,16 @@ inside_support()
     "$WEFT" binfmt check linux/s390x >/dev/null || fail "s390x"
     "$WEFT" binfmt remove linux/s390x >/dev/null
     expect "database" "$(ls "$database")" ""
+
+    note "the database says one thing, the kernel has another"
+    update-binfmts --import qemu-s390x
+    echo -1 >"$table/qemu-s390x"
+    register "$(debian_line s390x F | sed 's|:/[^:]*:F$|:/bin/true:F|')"
+    expect "owner" "$(handler qemu-s390x .owner.kind)" unknown
+    "$WEFT" binfmt install --replace linux/s390x >/dev/null
+    expect "database" "$(ls "$database")" weft-s390x
+    [[ ! -e $table/qemu-s390x ]] || fail "$(ls "$table")"
+    "$WEFT" binfmt remove linux/s390x >/dev/null
 
     note "what fails half-way is undone"
     update-binfmts --import qemu-s390x
