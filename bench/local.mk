@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What weft costs, measured: bench/README.md.
-EXTRA_DIST += %D%/overhead %D%/README.md
+EXTRA_DIST += %D%/overhead %D%/README.md %D%/qemu_rank %D%/guest/qemu_rank.c
 
 .PHONY: bench bench-smoke
 bench:

@@ -217,11 +217,49 @@ static void test_is(void **state)
     }
 }
 
+/* What bench/qemu_rank has measured: docs/benchmarks.md. */
+static void test_rank(void **state)
+{
+    static const struct {
+        const char *machine, *model, *a, *b;
+        int want;
+    } cases[] = {
+        {"aarch64", "cortex-a53", "7.2.22", "10.0.13", -1},
+        {"aarch64", "cortex-a53", "11.1.3", "7.2.22", 1},
+        {"aarch64", "cortex-a53", "10.0.13", "11.1.3", -1},
+        {"aarch64", "max", "7.2.22", "10.0.13", 1},
+        {"aarch64", "max", "7.2.22", "11.1.3", 1},
+        {"aarch64", "max,sve=off", "10.0.13", "7.2.22", -1},
+        {"aarch64", NULL, "7.2.22", "10.0.13", 1},
+        {"aarch64", "max,pauth-impdef=on", "7.2.22", "10.0.13", -1},
+        {"aarch64", "maximum", "7.2.22", "10.0.13", -1},
+        {"arm", "max", "7.2.22", "10.0.13", -1},
+        {"s390x", NULL, "7.2.22", "11.1.3", -1},
+        {"riscv64", "rv64", "10.0.13", "10.1.0", 0},
+        {"riscv64", "rv64", "7.2.22", "7.2.22", 0},
+        {"riscv64", "rv64", NULL, "11.1.3", 1},
+        {"riscv64", "rv64", "11.1.3", NULL, -1},
+        {"riscv64", "rv64", NULL, NULL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int got = weft_qemu_rank(machine(cases[i].machine), cases[i].model, cases[i].a, cases[i].b);
+        int back =
+            weft_qemu_rank(machine(cases[i].machine), cases[i].model, cases[i].b, cases[i].a);
+
+        if ((got > 0) - (got < 0) != cases[i].want || (back > 0) - (back < 0) != -cases[i].want) {
+            fail_msg("case %zu: %d, %d", i, got, back);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         temp_test(test_static),         temp_test(test_find), cmocka_unit_test(test_dirs),
         cmocka_unit_test(test_version), temp_test(test_scan), cmocka_unit_test(test_is),
+        cmocka_unit_test(test_version), temp_test(test_scan), cmocka_unit_test(test_rank),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
