@@ -7,13 +7,15 @@
 #ifndef WEFT_BINFMT_EMULATOR_H
 #define WEFT_BINFMT_EMULATOR_H
 
+#include <stdbool.h>
+
 #include "base/answers.h"
 #include "binfmt/qemu.h"
 #include "platforms/cpu.h"
 
 struct weft_err;
 
-/** What an emulator is chosen from. All borrowed. */
+/** What an emulator is chosen from. All borrowed; may be used from several threads at once. */
 struct weft_emulators {
     struct weft_answers *answers;
     const struct weft_qemus *qemus;
@@ -30,14 +32,16 @@ struct weft_emulator {
     char *model;   /* the CPU model; NULL: QEMU's default, since no copy can be made */
     char *program; /* what is registered: the copy, or the plain QEMU */
     char *why;     /* why there is no copy; else NULL */
+    char *unwell; /* what its health check found wrong, taken for want of a better one; else NULL */
 };
 
 /**
- * Choose for platform p. `check`: QEMUs whose health is not known are checked (a second each) where
- * there are several to choose from; without it, unknown counts as good. Returns 1; 0 where there is
- * no QEMU for it (*out untouched); -1. Errors: WEFT_E_USAGE (no QEMU that is asked for; a model
- * that it does not have), WEFT_E_UNSUPPORTED (all of them are bad; a CPU choice was given, and no
- * copy can be made).
+ * Choose for platform p, the best ranked QEMU that is not known to be bad. `check`: where there are
+ * several, one whose health is not known is checked before it is taken (a second each); without
+ * it, unknown counts as good. Where all are bad the best ranked is taken, and said to be unwell.
+ * Returns 1; 0 where there is no QEMU for p's machine (*out untouched); -1. Errors: WEFT_E_USAGE
+ * (none of the version or directory that is asked for; a model that they do not have),
+ * WEFT_E_UNSUPPORTED (a CPU choice was given, and no copy can be made); WEFT_E_CHILD, WEFT_E_IO.
  */
 int weft_emulator_choose(const struct weft_emulators *from, const struct weft_platform_info *p,
                          bool check, struct weft_emulator *out, struct weft_err **err);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libweft_a_SOURCES += \
+	%D%/emulator.c \
+	%D%/emulator.h \
 	%D%/existing.c \
 	%D%/existing.h \
 	%D%/handler.c \

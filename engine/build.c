@@ -281,6 +281,7 @@ static void solve_start(struct weft_build_lane *l)
             .metadata_file = l->metadata_file,
             .builtin_syntax =
                 b->syntax && version && weft_syntax_builtin(b->syntax, version) ? b->syntax : NULL,
+            .salt = b->salt,
             .index = b->r->n_platforms > 1,
             .use_cache = l->export_layout,
         },
@@ -328,42 +329,50 @@ static void slot_fail(struct weft_build_slot *s)
     }
 }
 
+/* "emulated, QEMU 7.2.22, cortex-a53". What is switched off in the model is left out: -D has it,
+ * and the metadata file. Caller frees. */
+static char *emulated_note(const struct weft_runs *runs)
+{
+    const char *model = runs->model ? runs->model : "";
+
+    return weft_fmt("emulated%s%s%s%.*s%s%s", runs->version ? ", QEMU " : "",
+                    runs->version ? runs->version : "", runs->model ? ", " : "",
+                    (int)strcspn(model, ","), model, runs->handler ? ", the host's handler " : "",
+                    runs->handler ? runs->handler : "");
+}
+
 /* How the lane's programs run in its worker; a platform that nothing runs fails here, with the
  * command that mends it. */
 static void learn_runs(struct weft_build_lane *l)
 {
     struct weft_build *b = l->b;
     const struct weft_platform_info *info = weft_catalogue_find(&b->r->platforms[l->i]);
-    struct weft_runs runs = {0};
-    weft_auto_free char *version = NULL;
     char name[WEFT_PLATFORM_SIZE];
 
     if (!info->machine) {
         l->note = weft_xstrdup("no RUN");
         return;
     }
-    if (weft_worker_runs(b->cfg, l->slot->worker, info, &runs, &l->err) < 0) {
+    if (weft_worker_runs(b->cfg, l->slot->worker, info, &l->runs, &l->err) < 0) {
         return;
     }
-    switch (runs.how) {
+    switch (l->runs.how) {
     case WEFT_RUNS_NATIVE:
         l->note = weft_xstrdup("native");
         break;
     case WEFT_RUNS_OWN:
     case WEFT_RUNS_EXISTING:
-        version = runs.interpreter ? weft_worker_qemu_version(b->cfg, runs.interpreter) : NULL;
         l->emulated = true;
-        l->note = version ? weft_fmt("emulated, QEMU %s", version) : weft_xstrdup("emulated");
+        l->note = emulated_note(&l->runs);
         break;
     case WEFT_RUNS_NOT:
         weft_fail(&l->err, WEFT_E_UNSUPPORTED, "nothing on this machine runs programs for %s",
                   weft_platform_format(&b->r->platforms[l->i], name));
-        weft_err_hint(&l->err, "%s", runs.mend);
+        weft_err_hint(&l->err, "%s", l->runs.mend);
         break;
     default:
         break;
     }
-    weft_runs_finish(&runs);
 }
 
 /* Whether a platform of the slot has nothing to run on; what was learnt of its platforms is
@@ -384,6 +393,7 @@ static bool forget_if_lacking(struct weft_build_slot *s)
         if (l->slot == s) {
             weft_err_free(weft_steal(&l->err));
             free(weft_steal(&l->note));
+            weft_runs_finish(&l->runs);
             l->emulated = false;
         }
     }
@@ -466,14 +476,24 @@ static void on_holder_exit(int64_t sent_bytes, const char *error, void *data)
 /* What the user should know of the workers: it is the same for all of them, so once. */
 static void say_notes(struct weft_build_slot *s)
 {
+    char name[WEFT_PLATFORM_SIZE];
+
     if (s->b->noted) {
         return;
     }
     s->b->noted = true;
     if (s->worker->scope == WEFT_SCOPE_EXISTING) {
         weft_warn("worker %s has no handlers of its own (the kernel denies the mount of "
-                  "binfmt_misc): it uses the host's",
+                  "binfmt_misc): it uses the host's, on the CPU models that these have",
                   s->name);
+    }
+    for (size_t i = 0; i < s->b->r->n_platforms; i++) {
+        const struct weft_build_lane *l = &s->b->lanes[i];
+
+        if (l->slot == s && l->runs.plain_why) {
+            weft_warn("%s runs on QEMU's own CPU model, which may have more than the platform: %s",
+                      weft_platform_format(&s->b->r->platforms[i], name), l->runs.plain_why);
+        }
     }
     if (s->worker->note) {
         weft_warn("%s", s->worker->note);

@@ -106,6 +106,9 @@ static struct weft_json *platform_metadata(const struct weft_build *b)
         weft_json_set_str(j, "platform", weft_platform_format(&b->r->platforms[i], name));
         weft_json_set_str(j, "worker", l->slot->worker->slot);
         weft_json_set_str(j, "runs", l->note);
+        weft_json_set_bool(j, "emulated", l->emulated);
+        weft_json_set_str(j, "qemu", l->runs.version);
+        weft_json_set_str(j, "cpu_model", l->runs.model);
         weft_json_set_int(j, "steps", (int64_t)stats.steps);
         weft_json_set_int(j, "cached", (int64_t)stats.cached);
         weft_json_set_int(j, "wall_ms", weft_progress_lane_ms(b->progress, i));

@@ -118,6 +118,31 @@ static int check_platforms(const struct weft_build *b, struct weft_err **err)
     return 0;
 }
 
+/* Which worker builds which platform, and what each worker has to hold to. */
+static int make_plan(struct weft_build *b, bool pinned, struct weft_err **err)
+{
+    const struct weft_request *r = b->r;
+    weft_auto_free bool *clashes = weft_xcalloc(r->n_platforms, sizeof(*clashes));
+    uint64_t context_bytes = r->workers == WEFT_WORKERS_AUTO && r->n_platforms > 1 && !pinned
+                                 ? weft_tree_bytes(r->context, WEFT_PLAN_BIG_CONTEXT_BYTES)
+                                 : 0;
+
+    for (size_t i = 0; i < r->n_platforms; i++) {
+        clashes[i] = weft_worker_config_clashes(b->cfg, weft_catalogue_find(&r->platforms[i]));
+    }
+    weft_plan_make(r, clashes, pinned, context_bytes, &b->plan);
+    weft_debug("workers: %s", weft_plan_reason_text(b->plan.reason));
+    for (size_t i = 0; i < r->n_platforms; i++) {
+        const struct weft_platform_info *p = weft_catalogue_find(&r->platforms[i]);
+
+        if (weft_worker_config_need(b->cfg, b->plan.slots[b->plan.slot_of[i]], p, err) < 0) {
+            return -1;
+        }
+    }
+    b->salt = weft_worker_config_salt(b->cfg);
+    return 0;
+}
+
 static void log_sink(enum weft_log_level level, const char *line, void *data)
 {
     struct weft_build *b = data;
@@ -196,27 +221,25 @@ static void create_lanes(struct weft_build *b)
 int weft_build_setup(struct weft_build *b, struct weft_err **err)
 {
     bool pinned = false;
-    uint64_t context_bytes;
 
     if (read_dockerfile(b, &pinned, err) < 0 || weft_outputs_check(b->r, err) < 0) {
         return -1;
     }
     b->cfg = weft_worker_config_create(
-        &(struct weft_worker_options){.idle_ms = b->r->worker_idle_s * 1000}, err);
+        &(struct weft_worker_options){.idle_ms = b->r->worker_idle_s * 1000,
+                                      .cpu = &b->r->cpu,
+                                      .qemu = b->r->qemu,
+                                      .qemu_dirs = &b->r->qemu_dirs},
+        err);
     if (!b->cfg) {
         return -1;
     }
     if (weft_log_level() >= WEFT_LOG_DEBUG) {
         weft_worker_config_log(b->cfg);
     }
-    if (check_platforms(b, err) < 0) {
+    if (check_platforms(b, err) < 0 || make_plan(b, pinned, err) < 0) {
         return -1;
     }
-    context_bytes = b->r->workers == WEFT_WORKERS_AUTO && b->r->n_platforms > 1 && !pinned
-                        ? weft_tree_bytes(b->r->context, WEFT_PLAN_BIG_CONTEXT_BYTES)
-                        : 0;
-    weft_plan_make(b->r, pinned, context_bytes, &b->plan);
-    weft_debug("workers: %s", weft_plan_reason_text(b->plan.reason));
     b->jobs = b->r->jobs > 0 ? b->r->jobs : weft_jobs_default();
     if (create_outputs(b, err) < 0) {
         return -1;
@@ -235,6 +258,7 @@ void weft_build_teardown(struct weft_build *b)
         free(l->metadata_file);
         free(l->digest);
         free(l->note);
+        weft_runs_finish(&l->runs);
         weft_err_free(l->err);
     }
     for (size_t i = 0; b->slots && i < b->plan.n_slots; i++) {
@@ -245,6 +269,7 @@ void weft_build_teardown(struct weft_build *b)
     free(b->lanes);
     free(b->slots);
     free(b->syntax);
+    free(b->salt);
     weft_result_finish(&b->result);
     weft_err_free(b->err);
     weft_outputs_destroy(b->outputs);

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "engine/outputs.h"
 #include "engine/plan.h"
+#include "engine/worker.h"
 #include "platforms/platform.h"
 
 struct weft_child;
@@ -23,8 +24,6 @@ struct weft_loop;
 struct weft_progress;
 struct weft_timer;
 struct weft_workdir;
-struct weft_worker;
-struct weft_worker_config;
 
 struct weft_build;
 
@@ -69,8 +68,9 @@ struct weft_build_lane {
     char *metadata_file;
     char context_slot[WEFT_PLATFORM_SIZE]; /* see solve.h */
     char *digest;                          /* of what the solve made */
-    char *note;                            /* "native", "emulated (QEMU 7.2.22)" */
+    char *note;                            /* "native", "emulated, QEMU 7.2.22, cortex-a53" */
     bool emulated;
+    struct weft_runs runs;
     struct weft_err
         *err; /* of the thread pool's work, or why the lane failed without a step of the build */
 };
@@ -86,6 +86,7 @@ struct weft_build {
     struct weft_timer *kill_timer;
     struct weft_build_slot *slots;
     struct weft_build_lane *lanes;
+    char *salt;   /* see solve.h; or NULL */
     char *syntax; /* the frontend that the Dockerfile or BUILDKIT_SYNTAX asks for, if the built-in
                      one may stand in */
     bool context_by_platform; /* see dockerfile.h */

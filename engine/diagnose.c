@@ -4,6 +4,7 @@
 #include "engine/diagnose.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@
 #include "base/str.h"
 
 enum {
-    QUOTE_BYTES = 160
+    QUOTE_BYTES = 160,
+    ADVICE_BYTES = 256
 };
 
 /* Where `word` stands in the error or the output, in any case; NULL: nowhere. */
@@ -46,8 +48,17 @@ static char *emulation_of(const struct weft_failure_facts *f)
 
 static const char advice_other_ways[] =
     "run the step again: a crash that comes and goes is QEMU's\n"
-    "try another QEMU: WEFT_QEMU_DIR=DIR takes the qemu-* programs of that directory\n"
+    "try another QEMU: --qemu VERSION; `weft qemu list` shows what is here\n"
     "run the tool natively, in a stage FROM --platform=$BUILDPLATFORM, and copy its result";
+
+static const char *advice_model(const struct weft_failure_facts *f, char *buf, size_t size)
+{
+    snprintf(buf, size,
+             "if every machine that will run the result has the instruction: --cpu %s=max, or a "
+             "model by name\n",
+             f->platform);
+    return buf;
+}
 
 static void set(struct weft_diagnosis *d, enum weft_cause cause, char *what, char *advice)
 {
@@ -62,6 +73,7 @@ static bool guest_signal(const struct weft_failure_facts *f, struct weft_diagnos
     static const char sign[] = "uncaught target signal ";
     const char *s = find(f, sign);
     weft_auto_free char *emulation = emulation_of(f);
+    char more[ADVICE_BYTES];
     long signal = s ? strtol(s + strlen(sign), NULL, 10) : 0;
 
     if (!s) {
@@ -72,8 +84,8 @@ static bool guest_signal(const struct weft_failure_facts *f, struct weft_diagnos
             weft_fmt("a program used an instruction that the emulated CPU does not have; %s",
                      emulation),
             weft_fmt("build for the baseline of %s: no -march=native, no probing of this "
-                     "machine's CPU\n%s",
-                     f->platform, advice_other_ways));
+                     "machine's CPU\n%s%s",
+                     f->platform, advice_model(f, more, sizeof(more)), advice_other_ways));
     } else if (signal == 6) {
         set(d, WEFT_CAUSE_GUEST_SIGNAL,
             weft_fmt("a program aborted itself (signal 6) under QEMU; %s", emulation),
@@ -158,6 +170,8 @@ static bool exec_format(const struct weft_failure_facts *f, struct weft_diagnosi
 
 static bool illegal(const struct weft_failure_facts *f, struct weft_diagnosis *d)
 {
+    char more[ADVICE_BYTES];
+
     if (!find(f, "Illegal instruction") && !(f->error && strstr(f->error, "exit code: 132"))) {
         return false;
     }
@@ -165,8 +179,10 @@ static bool illegal(const struct weft_failure_facts *f, struct weft_diagnosis *d
         weft_fmt("a program used an instruction that the %s does not have",
                  f->emulated ? "emulated CPU" : "machine's CPU"),
         weft_fmt("build for the baseline of %s: no -march=native, no probing of this machine's "
-                 "CPU%s%s",
-                 f->platform, f->emulated ? "\n" : "", f->emulated ? advice_other_ways : ""));
+                 "CPU%s%s%s",
+                 f->platform, f->emulated ? "\n" : "",
+                 f->emulated ? advice_model(f, more, sizeof(more)) : "",
+                 f->emulated ? advice_other_ways : ""));
     return true;
 }
 

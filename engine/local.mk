@@ -86,6 +86,7 @@ libweft_a_SOURCES += \
 	%D%/worker_config.h \
 	%D%/worker_disk.c \
 	%D%/worker_disk.h \
+	%D%/worker_emulated.c \
 	%D%/worker_end.c \
 	%D%/worker_end.h \
 	%D%/worker_files.c \

@@ -35,8 +35,34 @@ static bool shares_worker(const struct weft_request *r, bool pinned, uint64_t co
     return *reason != WEFT_PLAN_APART;
 }
 
-void weft_plan_make(const struct weft_request *r, bool pinned, uint64_t context_bytes,
-                    struct weft_plan *out)
+static size_t add_slot(struct weft_plan *p, char *name)
+{
+    p->slots[p->n_slots] = name;
+    return p->n_slots++;
+}
+
+/* The common one has the handlers of the machines' plain platforms. One whose handler would be
+ * another (arm v5 and v6 beside v7) has a group of its own, of the same name in every build. */
+static void share(const struct weft_request *r, const bool *clashes, struct weft_plan *out)
+{
+    char name[WEFT_PLATFORM_SIZE];
+    size_t common = r->n_platforms; /* no such slot yet */
+
+    for (size_t i = 0; i < r->n_platforms; i++) {
+        if (clashes && clashes[i]) {
+            out->slot_of[i] =
+                add_slot(out, weft_fmt("group_%s", weft_platform_dirname(&r->platforms[i], name)));
+            continue;
+        }
+        if (common == r->n_platforms) {
+            common = add_slot(out, weft_xstrdup("group"));
+        }
+        out->slot_of[i] = common;
+    }
+}
+
+void weft_plan_make(const struct weft_request *r, const bool *clashes, bool pinned,
+                    uint64_t context_bytes, struct weft_plan *out)
 {
     bool shared = shares_worker(r, pinned, context_bytes, &out->reason);
     char name[WEFT_PLATFORM_SIZE];
@@ -45,13 +71,12 @@ void weft_plan_make(const struct weft_request *r, bool pinned, uint64_t context_
     out->slot_of = weft_xcalloc(r->n_platforms, sizeof(*out->slot_of));
     out->slots = weft_xcalloc(r->n_platforms, sizeof(*out->slots));
     if (shared) {
-        /* every platform has a QEMU of its own and no CPU model yet: no two of them clash */
-        out->slots[out->n_slots++] = weft_xstrdup("group");
+        share(r, clashes, out);
         return;
     }
     for (size_t i = 0; i < r->n_platforms; i++) {
-        out->slot_of[i] = out->n_slots;
-        out->slots[out->n_slots++] = weft_xstrdup(weft_platform_dirname(&r->platforms[i], name));
+        out->slot_of[i] =
+            add_slot(out, weft_xstrdup(weft_platform_dirname(&r->platforms[i], name)));
     }
 }
 

@@ -35,11 +35,13 @@ enum {
 };
 
 /**
- * Spread the platforms of r over workers. `pinned`: the Dockerfile has a `FROM --platform=`;
- * `context_bytes`: how much there is to send, as far as it was counted.
+ * Spread the platforms of r over workers. `clashes`: for each of them, whether its handler keeps it
+ * out of a worker shared with others (weft_worker_config_clashes); NULL: none. `pinned`: the
+ * Dockerfile has a `FROM --platform=`; `context_bytes`: how much there is to send, as far as it was
+ * counted.
  */
-void weft_plan_make(const struct weft_request *r, bool pinned, uint64_t context_bytes,
-                    struct weft_plan *out);
+void weft_plan_make(const struct weft_request *r, const bool *clashes, bool pinned,
+                    uint64_t context_bytes, struct weft_plan *out);
 void weft_plan_finish(struct weft_plan *p);
 
 /** "stages pinned to a platform are shared" and so on. Static. */

@@ -80,6 +80,19 @@ static void add_contexts(const struct weft_solve *s, struct weft_strv *argv)
     }
 }
 
+/*
+ * BuildKit's cache keys know nothing of QEMU's CPU models: a step that ran under --cpu=max would be
+ * taken for one that ran under the baseline. The parent cgroup is part of the key of a RUN step
+ * (solver/llbsolver/ops/exec.go), and comes to nothing in a rootless worker and in provenance.
+ */
+static void add_salt(const struct weft_solve *s, struct weft_strv *argv)
+{
+    if (s->salt) {
+        weft_strv_add(argv, "--opt");
+        weft_strv_addf(argv, "cgroup-parent=weft-%s", s->salt);
+    }
+}
+
 /* BUILDKIT_SYNTAX names a frontend as the directive does; where the built-in one stands in, it must
  * not be forwarded. */
 static void add_build_args(const struct weft_solve *s, struct weft_strv *argv)
@@ -138,6 +151,7 @@ void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
         opt(argv, "target", r->target);
     }
     add_build_args(s, argv);
+    add_salt(s, argv);
     each_opt(argv, "label:", &r->labels);
     if (s->index) {
         opt(argv, "multi-platform", "true");

@@ -26,8 +26,10 @@ struct weft_solve {
     const char *metadata_file;  /* path that buildctl writes */
     const char *builtin_syntax; /* the `# syntax` reference that the built-in frontend stands in
                                    for; or NULL */
-    bool index;                 /* make an index even of one platform without attestations */
-    bool use_cache;             /* false: --no-cache of the request holds */
+    const char *salt; /* of the settings that are not the defaults (weft_worker_config_salt); or
+                         NULL */
+    bool index;       /* make an index even of one platform without attestations */
+    bool use_cache;   /* false: --no-cache of the request holds */
 };
 
 /**

@@ -33,6 +33,15 @@ enum {
     LOOKS_MAX = 20, /* at a worker that is there, and gone, and there again */
 };
 
+/* What a caller wants: the worker of a slot, with the settings that the slot has in cfg; SLOT.1 is
+ * one of those too. */
+struct want {
+    const struct weft_worker_config *cfg;
+    const char *slot;
+    char identity[WEFT_DIGEST_SIZE];
+    const atomic_bool *cancel;
+};
+
 static bool cancelled(const atomic_bool *cancel)
 {
     return cancel && atomic_load(cancel);
@@ -106,13 +115,13 @@ static char *note_state_dir(const char *dir)
     return NULL;
 }
 
-static struct weft_worker *make_worker(const struct weft_worker_config *cfg,
-                                       const struct weft_worker_files *f,
+static struct weft_worker *make_worker(const struct want *want, const struct weft_worker_files *f,
                                        const struct weft_worker_info *info, int *clients_fd)
 {
     struct weft_worker *w = weft_xcalloc(1, sizeof(*w));
 
-    w->cfg = cfg;
+    w->cfg = want->cfg;
+    w->wanted_slot = weft_xstrdup(want->slot);
     w->slot = weft_xstrdup(f->slot);
     w->address = weft_fmt("unix://%s", f->socket);
     w->socket_path = weft_xstrdup(f->socket);
@@ -147,9 +156,9 @@ static struct weft_process process_of(const struct weft_worker_info *info)
 }
 
 /* A worker lives that is what we want. Returns 1 and *out; 0: it is gone, look again; -1. */
-static int attach(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
-                  const struct weft_worker_info *seen, const atomic_bool *cancel,
-                  struct weft_worker **out, struct weft_err **err)
+static int attach(const struct want *want, const struct weft_worker_files *f,
+                  const struct weft_worker_info *seen, struct weft_worker **out,
+                  struct weft_err **err)
 {
     weft_auto_fd fd = weft_lock_open(f->clients_lock, err);
     int got = 0;
@@ -165,7 +174,7 @@ static int attach(const struct weft_worker_config *cfg, const struct weft_worker
             weft_process_end(process_of(seen), true, NULL);
             return 0;
         }
-        got = lock_wait(fd, false, POLL_MS, cancel, err);
+        got = lock_wait(fd, false, POLL_MS, want->cancel, err);
     }
     if (got < 0) {
         return -1;
@@ -173,7 +182,7 @@ static int attach(const struct weft_worker_config *cfg, const struct weft_worker
     for (int waited_ms = 0; waited_ms <= ANSWER_MS; waited_ms += POLL_MS) {
         struct weft_worker_info info = {0};
 
-        if (cancelled(cancel)) {
+        if (cancelled(want->cancel)) {
             return fail_cancelled(err);
         }
         if (!weft_worker_info_lives(seen)) {
@@ -182,8 +191,8 @@ static int attach(const struct weft_worker_config *cfg, const struct weft_worker
         if (weft_buildkit_ping(f->socket, POLL_MS)) {
             bool ready = weft_worker_info_read(f, &info) == 1 && info.ready;
 
-            if (ready && write_wishes(cfg, f, err) == 0) {
-                *out = make_worker(cfg, f, &info, &fd);
+            if (ready && write_wishes(want->cfg, f, err) == 0) {
+                *out = make_worker(want, f, &info, &fd);
             }
             weft_worker_info_finish(&info);
             if (ready) {
@@ -195,15 +204,18 @@ static int attach(const struct weft_worker_config *cfg, const struct weft_worker
     return weft_err_hint(err, "weft worker stop --force %s", f->slot);
 }
 
-static char *spec_text(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+static char *spec_text(const struct want *want, const struct weft_worker_files *f,
                        const char *runtime, const char *other, uint64_t share)
 {
+    const struct weft_worker_config *cfg = want->cfg;
+    weft_auto_strv lines = {0};
     weft_auto_json spec = weft_json_object();
     struct weft_json *handlers = weft_json_array();
     struct weft_json *env = weft_json_array();
 
-    for (size_t i = 0; i < cfg->n_emulated; i++) {
-        weft_json_append_str(handlers, cfg->emulated[i].line);
+    weft_worker_config_handlers(cfg, want->slot, &lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        weft_json_append_str(handlers, lines.v[i]);
     }
     for (size_t i = 0; i < cfg->env.n; i++) {
         weft_json_append_str(env, cfg->env.v[i]);
@@ -212,7 +224,7 @@ static char *spec_text(const struct weft_worker_config *cfg, const struct weft_w
     weft_json_set_str(spec, "slot", f->slot);
     weft_json_set_str(spec, "runtime_root", cfg->runtime_root);
     weft_json_set_str(spec, "state_root", cfg->state_root);
-    weft_json_set_str(spec, "identity", cfg->identity);
+    weft_json_set_str(spec, "identity", want->identity);
     weft_json_set_str(spec, "scope", weft_scope_name(cfg->scope));
     weft_json_set(spec, "handlers", handlers);
     weft_json_set_str(spec, "buildkitd", cfg->buildkit.buildkitd);
@@ -225,9 +237,10 @@ static char *spec_text(const struct weft_worker_config *cfg, const struct weft_w
 }
 
 /* Write what the init reads. */
-static int prepare(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
+static int prepare(const struct want *want, const struct weft_worker_files *f,
                    struct weft_err **err)
 {
+    const struct weft_worker_config *cfg = want->cfg;
     const char *other = NULL;
     const char *runtime = weft_worker_config_runtime(cfg, &other, err);
     weft_auto_free char *config_dir = weft_path_dir(f->config);
@@ -251,7 +264,7 @@ static int prepare(const struct weft_worker_config *cfg, const struct weft_worke
     /* in scope EXISTING only buildkitd can find out what it can run */
     config = weft_buildkit_config(
         share, cfg->scope == WEFT_SCOPE_NAMESPACE ? weft_platform_format(&host, host_name) : NULL);
-    spec = spec_text(cfg, f, runtime, other, share);
+    spec = spec_text(want, f, runtime, other, share);
     if (weft_mkdirs(config_dir, 0700, err) < 0 ||
         weft_write_file(f->config, config, strlen(config), 0600, err) < 0) {
         return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
@@ -260,8 +273,8 @@ static int prepare(const struct weft_worker_config *cfg, const struct weft_worke
                                                                        : write_wishes(cfg, f, err);
 }
 
-static int start(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
-                 const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
+static int start(const struct want *want, const struct weft_worker_files *f,
+                 struct weft_worker **out, struct weft_err **err)
 {
     weft_auto_fd clients_fd = weft_lock_open(f->clients_lock, err);
     struct weft_worker_info info = {0};
@@ -270,17 +283,17 @@ static int start(const struct weft_worker_config *cfg, const struct weft_worker_
     int got, done;
 
     /* Held from before the init begins, so that it never sees itself without a client. */
-    got = clients_fd < 0 ? -1 : lock_wait(clients_fd, false, ANSWER_MS, cancel, err);
+    got = clients_fd < 0 ? -1 : lock_wait(clients_fd, false, ANSWER_MS, want->cancel, err);
     if (got == 0) {
         weft_fail(err, WEFT_E_IO, "%s is kept locked by another process", f->clients_lock);
     }
-    if (got <= 0 || prepare(cfg, f, err) < 0) {
+    if (got <= 0 || prepare(want, f, err) < 0) {
         return -1;
     }
     weft_strv_add(&args, f->spec);
-    done = weft_launch_start(&l, cfg->buildkit.init, &args, f->log, err);
+    done = weft_launch_start(&l, want->cfg->buildkit.init, &args, f->log, err);
     if (done == 0) {
-        done = weft_launch_await(&l, cancel, err);
+        done = weft_launch_await(&l, want->cancel, err);
     }
     if (done == 0 && weft_worker_info_read(f, &info) != 1) {
         weft_process_end(l.inside, false, NULL);
@@ -288,7 +301,7 @@ static int start(const struct weft_worker_config *cfg, const struct weft_worker_
     }
     if (done == 0) {
         weft_debug("worker %s runs steps with %s", f->slot, info.runtime);
-        *out = make_worker(cfg, f, &info, &clients_fd);
+        *out = make_worker(want, f, &info, &clients_fd);
         (*out)->started_here = true;
     }
     weft_worker_info_finish(&info);
@@ -311,8 +324,8 @@ static int replace(const struct weft_worker_files *f, const struct weft_worker_i
 }
 
 /* 1 and *out; 0: in use by others, with other settings; -1 */
-static int try_slot(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
-                    const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
+static int try_slot(const struct want *want, const struct weft_worker_files *f,
+                    struct weft_worker **out, struct weft_err **err)
 {
     weft_auto_fd start_fd = -1;
 
@@ -320,19 +333,19 @@ static int try_slot(const struct weft_worker_config *cfg, const struct weft_work
         return -1;
     }
     start_fd = weft_lock_open(f->start_lock, err);
-    if (start_fd < 0 || lock_wait(start_fd, true, -1, cancel, err) < 0) {
+    if (start_fd < 0 || lock_wait(start_fd, true, -1, want->cancel, err) < 0) {
         return -1;
     }
-    for (int i = 0; i < LOOKS_MAX && !cancelled(cancel); i++) {
+    for (int i = 0; i < LOOKS_MAX && !cancelled(want->cancel); i++) {
         struct weft_worker_info info = {0};
         int got;
 
         if (weft_worker_info_read(f, &info) != 1 || !weft_worker_info_lives(&info)) {
             weft_worker_info_finish(&info);
-            return start(cfg, f, cancel, out, err) < 0 ? -1 : 1;
+            return start(want, f, out, err) < 0 ? -1 : 1;
         }
-        if (strcmp(info.identity, cfg->identity) == 0) {
-            got = attach(cfg, f, &info, cancel, out, err);
+        if (strcmp(info.identity, want->identity) == 0) {
+            got = attach(want, f, &info, out, err);
             weft_worker_info_finish(&info);
             if (got != 0) {
                 return got;
@@ -345,15 +358,17 @@ static int try_slot(const struct weft_worker_config *cfg, const struct weft_work
             }
         }
     }
-    return cancelled(cancel) ? fail_cancelled(err)
-                             : weft_fail(err, WEFT_E_IO,
-                                         "its process cannot be looked at (no file "
-                                         "descriptors left?)");
+    return cancelled(want->cancel) ? fail_cancelled(err)
+                                   : weft_fail(err, WEFT_E_IO,
+                                               "its process cannot be looked at (no file "
+                                               "descriptors left?)");
 }
 
 int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
                         const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
 {
+    struct want want = {.cfg = cfg, .slot = slot, .cancel = cancel};
+
     *out = NULL;
     if (!weft_worker_slot_ok(slot)) {
         return weft_fail(err, WEFT_E_INTERNAL, "bad slot name");
@@ -361,13 +376,14 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
     if (weft_worker_config_prepare_dirs(cfg, err) < 0) {
         return -1;
     }
+    weft_worker_config_identity(cfg, slot, want.identity);
     for (int i = 0; i < SLOTS_MAX; i++) {
         weft_auto_free char *name = i == 0 ? weft_xstrdup(slot) : weft_fmt("%s.%d", slot, i);
         struct weft_worker_files f = {0};
         int got;
 
         weft_worker_files_init(&f, cfg->runtime_root, cfg->state_root, name);
-        got = try_slot(cfg, &f, cancel, out, err);
+        got = try_slot(&want, &f, out, err);
         weft_worker_files_finish(&f);
         if (got < 0) {
             return weft_err_wrap(err, "worker %s", name);
@@ -386,6 +402,7 @@ static void trim_stopped(const struct weft_worker_config *cfg, const struct weft
                          uint64_t share, const atomic_bool *cancel)
 {
     struct weft_worker_config brief = *cfg;
+    struct want want = {.cfg = &brief, .slot = f->slot, .cancel = cancel};
     struct weft_worker_usage u;
     struct weft_worker_info info = {0};
     struct weft_worker *w = NULL;
@@ -412,7 +429,8 @@ static void trim_stopped(const struct weft_worker_config *cfg, const struct weft
                ": started to trim it",
                f->slot, u.used_bytes, share);
     brief.idle_ms = 0;
-    if (start(&brief, f, cancel, &w, &err) < 0) {
+    weft_worker_config_identity(&brief, f->slot, want.identity);
+    if (start(&want, f, &w, &err) < 0) {
         weft_debug("worker %s was not trimmed: %s", f->slot, err->msg);
     }
     weft_worker_release(w);
@@ -443,6 +461,7 @@ void weft_worker_trim_stopped(const struct weft_worker_config *cfg, const atomic
 static void free_worker(struct weft_worker *w)
 {
     free(w->slot);
+    free(w->wanted_slot);
     free(w->address);
     free(w->socket_path);
     free(w->state_dir);

@@ -29,13 +29,14 @@ enum {
     WEFT_IDLE_DEFAULT_MS = 10 * 60 * 1000
 };
 
-/** What a caller can choose. All borrowed, and copied. */
+/** What a caller can choose. */
 struct weft_worker_options {
     enum weft_scope scope; /* NAMESPACE falls back to EXISTING where the mount is denied */
     long idle_ms;          /* it ends after so long without a client; 0: as soon as it has none */
-    const struct weft_cpu_choices *cpu; /* NULL: baseline for all */
-    const char *qemu;                   /* version or absolute directory; NULL: weft chooses */
-    const struct weft_strv *qemu_dirs;  /* looked in before $PATH; NULL: none */
+    const struct weft_cpu_choices *cpu; /* NULL: baseline for all; borrowed by the config */
+    const char *qemu; /* version or absolute directory, borrowed by the config; NULL: weft chooses
+                       */
+    const struct weft_strv *qemu_dirs; /* looked in before $PATH; NULL: none */
 };
 
 /**
@@ -56,6 +57,28 @@ struct weft_worker_config *weft_worker_config_create(const struct weft_worker_op
                                                      struct weft_err **err);
 void weft_worker_config_destroy(struct weft_worker_config *cfg);
 
+/**
+ * Say that the worker of `slot` builds for p: its handler for p's machine will hold to p's CPU
+ * model. Of several QEMUs one that works is found by trying, up to a second each. To be called
+ * before the workers are acquired, by one thread. Nothing is done for what is native or runs by the
+ * host's handlers, and where there is no QEMU, which weft_worker_runs tells of. Errors: as of
+ * weft_emulator_choose.
+ */
+int weft_worker_config_need(struct weft_worker_config *cfg, const char *slot,
+                            const struct weft_platform_info *p, struct weft_err **err);
+
+/** Whether p cannot be built on a worker whose handlers are those of the machines' plain platforms,
+ * since its CPU model is another: linux/arm/v6 beside linux/arm/v7. */
+bool weft_worker_config_clashes(const struct weft_worker_config *cfg,
+                                const struct weft_platform_info *p);
+
+/**
+ * What tells the cache entries of this command's settings from those of others: a short text of
+ * letters and digits, from the CPU models in force that are not those of the policy baseline, for
+ * whatever platform. NULL: there are none. Caller frees.
+ */
+char *weft_worker_config_salt(const struct weft_worker_config *cfg);
+
 /** Absolute paths of buildctl, and of weft-session (NULL: not found). Borrowed from cfg. */
 const char *weft_worker_config_buildctl(const struct weft_worker_config *cfg);
 const char *weft_worker_config_session(const struct weft_worker_config *cfg);
@@ -68,6 +91,7 @@ void weft_worker_config_log(const struct weft_worker_config *cfg);
 struct weft_worker {
     const struct weft_worker_config *cfg;
     char *slot;            /* "linux_arm64"; "linux_arm64.1" where that was in use, set otherwise */
+    char *wanted_slot;     /* "linux_arm64", in both cases */
     char *address;         /* "unix:///run/weft/workers/SLOT/buildkitd.sock": buildctl --addr */
     char *socket_path;     /* the same without "unix://" */
     char *state_dir;       /* STATE/workers/SLOT */

@@ -61,36 +61,6 @@ bool weft_worker_config_native(const struct weft_worker_config *cfg, const struc
     return m == cfg->host || (cfg->runs_compat && is_compat(cfg->host, m));
 }
 
-static int find_emulators(struct weft_worker_config *cfg, struct weft_err **err)
-{
-    weft_auto_free char *dirs = weft_qemu_dirs();
-    size_t n;
-    const struct weft_machine *const *machines = weft_catalogue_machines(&n);
-
-    cfg->emulated = weft_xcalloc(n, sizeof(*cfg->emulated));
-    for (size_t i = 0; i < n; i++) {
-        weft_auto_free char *qemu = NULL;
-        weft_auto_free char *line = NULL;
-
-        if (weft_worker_config_native(cfg, machines[i])) {
-            continue;
-        }
-        qemu = weft_qemu_find(machines[i], dirs);
-        if (!qemu) {
-            continue;
-        }
-        /* P: argv[0] reaches the program; O, C: files that it may run but not read, its own
-         * credentials; F: opened now */
-        line = weft_handler_line(machines[i], qemu, "POCF", err);
-        if (!line) {
-            return -1;
-        }
-        cfg->emulated[cfg->n_emulated++] =
-            (struct weft_emulated){machines[i], weft_steal(&qemu), weft_steal(&line)};
-    }
-    return 0;
-}
-
 static void append_file(struct weft_json *list, const char *path)
 {
     weft_auto_free char *id = weft_file_identity(path);
@@ -98,21 +68,25 @@ static void append_file(struct weft_json *list, const char *path)
     weft_json_append_str(list, id);
 }
 
-char *weft_worker_config_canonical(const struct weft_worker_config *cfg)
+char *weft_worker_config_canonical(const struct weft_worker_config *cfg, const char *slot)
 {
     weft_auto_json root = weft_json_object();
     struct weft_json *handlers = weft_json_array();
     struct weft_json *files = weft_json_array();
     struct weft_json *env = weft_json_array();
+    weft_auto_strv lines = {0};
+    weft_auto_strv programs = {0};
 
     weft_json_set_int(root, "format", WEFT_WORKER_FORMAT);
     weft_json_set_int(root, "uid", geteuid());
     weft_json_set_str(root, "scope", weft_scope_name(cfg->scope));
-    if (cfg->scope == WEFT_SCOPE_NAMESPACE) {
-        for (size_t i = 0; i < cfg->n_emulated; i++) {
-            weft_json_append_str(handlers, cfg->emulated[i].line);
-            append_file(files, cfg->emulated[i].qemu);
-        }
+    weft_worker_config_handlers(cfg, slot, &lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        weft_json_append_str(handlers, lines.v[i]);
+    }
+    weft_worker_config_programs(cfg, slot, &programs);
+    for (size_t i = 0; i < programs.n; i++) {
+        append_file(files, programs.v[i]);
     }
     append_file(files, cfg->buildkit.buildkitd);
     append_file(files, cfg->buildkit.init);
@@ -128,19 +102,64 @@ char *weft_worker_config_canonical(const struct weft_worker_config *cfg)
     return weft_json_dump(root, 0);
 }
 
-/* In the directory of the workers, which is checked for whose it is before anything is started. */
-static struct weft_answers *open_answers(const struct weft_worker_config *cfg)
+/* Whoever can write there can put a state of theirs in the place of ours. Groups are left alone:
+ * volumes of pods come with one (fsGroup). */
+static int check_owner(const char *path, struct weft_err **err)
 {
-    weft_auto_free char *path = weft_fmt("%s/workers/programs.json", cfg->state_root);
+    struct stat st;
 
-    return weft_answers_create(path);
+    if (lstat(path, &st) < 0) {
+        return weft_fail_sys(err, errno, "%s", path);
+    }
+    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & S_IWOTH)
+               ? 0
+               : weft_fail(err, WEFT_E_IO, "%s belongs to another user, or others can write it",
+                           path);
 }
 
-static int gather(struct weft_worker_config *cfg, struct weft_err **err)
+/* The directories of the command line and the config file come first. */
+static char *qemu_dirs(const struct weft_worker_options *options)
+{
+    weft_auto_free char *usual = weft_qemu_dirs();
+    weft_auto_strv dirs = {0};
+
+    if (options && options->qemu && options->qemu[0] == '/') {
+        weft_strv_add(&dirs, options->qemu);
+    }
+    if (options && options->qemu_dirs) {
+        weft_strv_concat(&dirs, options->qemu_dirs);
+    }
+    weft_strv_add(&dirs, usual);
+    return weft_strv_join(&dirs, ":");
+}
+
+/* What programs have said, and the copies of QEMU, lie in STATE/qemu, which can be removed at any
+ * time while no worker is up. */
+static int find_qemus(struct weft_worker_config *cfg, const struct weft_worker_options *options,
+                      struct weft_err **err)
+{
+    static const struct weft_cpu_choices baseline = {0};
+    weft_auto_free char *dirs = qemu_dirs(options);
+    weft_auto_free char *path = NULL;
+
+    cfg->cpu = options && options->cpu ? options->cpu : &baseline;
+    cfg->qemu = options ? options->qemu : NULL;
+    cfg->copies_dir = weft_path_join(cfg->state_root, "qemu");
+    if (weft_mkdirs(cfg->state_root, 0700, err) < 0 ||
+        weft_mkdirs(cfg->copies_dir, 0700, err) < 0 || check_owner(cfg->copies_dir, err) < 0) {
+        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    }
+    path = weft_path_join(cfg->copies_dir, "answers.json");
+    cfg->answers = weft_answers_create(path);
+    weft_qemu_scan(dirs, cfg->answers, &cfg->qemus);
+    return 0;
+}
+
+static int gather(struct weft_worker_config *cfg, const struct weft_worker_options *options,
+                  struct weft_err **err)
 {
     weft_auto_free char *state = weft_dir_state(err);
     weft_auto_free char *runtime = weft_dir_runtime();
-    weft_auto_free char *canonical = NULL;
     const struct weft_platform_info *host;
     struct weft_platform platform;
 
@@ -157,14 +176,8 @@ static int gather(struct weft_worker_config *cfg, struct weft_err **err)
     host = weft_catalogue_find(&platform);
     cfg->host = host ? host->machine : NULL;
     cfg->runs_compat = cfg->host && runs_compat(cfg->host);
-    if (find_emulators(cfg, err) < 0) {
-        return -1;
-    }
-    cfg->answers = open_answers(cfg);
     weft_buildkit_passed_env(&cfg->env);
-    canonical = weft_worker_config_canonical(cfg);
-    weft_digest_bytes(canonical, strlen(canonical), cfg->identity);
-    return 0;
+    return find_qemus(cfg, options, err) < 0 ? -1 : weft_worker_config_find_emulators(cfg, err);
 }
 
 struct weft_worker_config *weft_worker_config_create(const struct weft_worker_options *options,
@@ -174,7 +187,7 @@ struct weft_worker_config *weft_worker_config_create(const struct weft_worker_op
 
     cfg->scope = options ? options->scope : WEFT_SCOPE_NAMESPACE;
     cfg->idle_ms = options ? options->idle_ms : WEFT_IDLE_DEFAULT_MS;
-    if (gather(cfg, err) < 0) {
+    if (gather(cfg, options, err) < 0) {
         weft_worker_config_destroy(cfg);
         return NULL;
     }
@@ -186,11 +199,8 @@ void weft_worker_config_destroy(struct weft_worker_config *cfg)
     if (!cfg) {
         return;
     }
-    for (size_t i = 0; i < cfg->n_emulated; i++) {
-        free(cfg->emulated[i].qemu);
-        free(cfg->emulated[i].line);
-    }
-    free(cfg->emulated);
+    weft_worker_config_free_emulators(cfg);
+    free(cfg->copies_dir);
     weft_answers_destroy(cfg->answers);
     free(cfg->runtime_root);
     free(cfg->state_root);
@@ -228,13 +238,14 @@ void weft_worker_config_log(const struct weft_worker_config *cfg)
         log_program(runtime && strcmp(path, runtime) == 0 ? "runtime" : "runtime not used", path);
     }
     for (size_t i = 0; i < cfg->n_emulated; i++) {
-        const char *qemu = cfg->emulated[i].qemu;
-        weft_auto_free char *version = weft_worker_qemu_version(cfg, qemu);
+        const struct weft_emulator *e = &cfg->emulated[i].emulator;
 
-        weft_debug("qemu for %s: %s: %s", cfg->emulated[i].machine->qemu, qemu,
-                   version ? version : "does not say its version");
+        weft_debug("qemu for %s: %s: %s, CPU model %s%s%s: %s", e->platform->machine->qemu, e->qemu,
+                   e->version ? e->version : "does not say its version",
+                   e->model ? e->model : "not under control", e->why ? ": " : "",
+                   e->why ? e->why : "", e->program);
     }
-    weft_debug("workers: identity %s, scope %s", cfg->identity, weft_scope_name(cfg->scope));
+    weft_debug("workers: scope %s", weft_scope_name(cfg->scope));
 }
 
 int weft_worker_config_budget(const struct weft_worker_config *cfg, uint64_t *bytes,
@@ -285,21 +296,6 @@ static int check_version(const char *workers, struct weft_err **err)
         }
     }
     return weft_write_file(path, mine, strlen(mine), 0600, err);
-}
-
-/* Whoever can write there can put a state of theirs in the place of ours. Groups are left alone:
- * volumes of pods come with one (fsGroup). */
-static int check_owner(const char *path, struct weft_err **err)
-{
-    struct stat st;
-
-    if (lstat(path, &st) < 0) {
-        return weft_fail_sys(err, errno, "%s", path);
-    }
-    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & S_IWOTH)
-               ? 0
-               : weft_fail(err, WEFT_E_IO, "%s belongs to another user, or others can write it",
-                           path);
 }
 
 int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct weft_err **err)

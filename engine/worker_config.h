@@ -13,17 +13,19 @@
 #include "base/answers.h"
 #include "base/digest.h"
 #include "base/str.h"
+#include "binfmt/emulator.h"
 #include "binfmt/handler.h"
+#include "binfmt/qemu.h"
 #include "engine/buildkit.h"
 #include "platforms/catalogue.h"
 
 struct weft_err;
 
-/** A machine that QEMU runs here. */
+/** A platform that QEMU runs here, on the CPU model that was asked for. */
 struct weft_emulated {
-    const struct weft_machine *machine;
-    char *qemu; /* path of the program */
+    struct weft_emulator emulator;
     char *line; /* the handler's registration */
+    char *slot; /* the only one whose handler for this machine it is; NULL: of all others */
 };
 
 struct weft_worker_config {
@@ -35,16 +37,46 @@ struct weft_worker_config {
     struct weft_buildkit buildkit;
     const struct weft_machine *host; /* NULL: not in the catalogue */
     bool runs_compat;                /* the CPU and kernel run the 32-bit machine of the host too */
-    struct weft_emulated *emulated;
-    size_t n_emulated;
     struct weft_answers *answers;
+    struct weft_qemus qemus;
+    const struct weft_cpu_choices *cpu; /* the caller's */
+    const char *qemu;                   /* asked for, or NULL; the caller's */
+    char *copies_dir;
+    struct weft_emulated *emulated; /* first those of all slots, one for each machine */
+    size_t n_emulated;
     struct weft_strv env; /* passed to buildkitd */
-    char identity[WEFT_DIGEST_SIZE];
 };
 
-/** Everything that a worker is started with, as one JSON text: equal texts, equal workers. Caller
- * frees. */
-char *weft_worker_config_canonical(const struct weft_worker_config *cfg);
+/**
+ * The registration lines of a slot's worker, in the order of the machines; none in scope EXISTING.
+ */
+void weft_worker_config_handlers(const struct weft_worker_config *cfg, const char *slot,
+                                 struct weft_strv *lines);
+
+/** The programs that these lines name. */
+void weft_worker_config_programs(const struct weft_worker_config *cfg, const char *slot,
+                                 struct weft_strv *programs);
+
+/** Choose the emulators that all workers have; weft_worker_config_create does it. Errors: a choice
+ * of the user that cannot be met (weft_emulator_choose). */
+int weft_worker_config_find_emulators(struct weft_worker_config *cfg, struct weft_err **err);
+void weft_worker_config_free_emulators(struct weft_worker_config *cfg);
+
+/** Everything that the worker of a slot is started with, as one JSON text: equal texts, equal
+ * workers. Caller frees. */
+char *weft_worker_config_canonical(const struct weft_worker_config *cfg, const char *slot);
+
+/** The digest of it. */
+void weft_worker_config_identity(const struct weft_worker_config *cfg, const char *slot,
+                                 char identity[WEFT_DIGEST_SIZE]);
+
+/** What an emulator is chosen from. Borrowed from cfg. */
+struct weft_emulators weft_worker_config_emulators(const struct weft_worker_config *cfg);
+
+/** The emulator of p in the worker of `slot`; NULL: none (yet). Borrowed. */
+const struct weft_emulator *weft_worker_config_emulator(const struct weft_worker_config *cfg,
+                                                        const char *slot,
+                                                        const struct weft_platform_info *p);
 
 /** Whether programs of m run on this CPU. */
 bool weft_worker_config_native(const struct weft_worker_config *cfg, const struct weft_machine *m);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -14,6 +15,11 @@
 #include "binfmt/existing.h"
 #include "engine/worker.h"
 #include "engine/worker_config.h"
+#include "platforms/level.h"
+
+enum {
+    CPUINFO_MAX = 8 << 20
+};
 
 #define BINFMT_DIR "/proc/sys/fs/binfmt_misc"
 
@@ -47,20 +53,48 @@ static const char *go_arch(const struct weft_machine *m)
     return NULL;
 }
 
-static void runs_own(const struct weft_worker_config *cfg, const struct weft_machine *m,
-                     struct weft_runs *out)
+static int runs_own(const struct weft_worker_config *cfg, const char *slot,
+                    const struct weft_platform_info *p, struct weft_runs *out,
+                    struct weft_err **err)
 {
-    for (size_t i = 0; i < cfg->n_emulated; i++) {
-        if (cfg->emulated[i].machine == m) {
-            out->how = WEFT_RUNS_OWN;
-            out->interpreter = weft_xstrdup(cfg->emulated[i].qemu);
-            return;
-        }
+    const struct weft_emulators from = weft_worker_config_emulators(cfg);
+    const struct weft_emulator *e = weft_worker_config_emulator(cfg, slot, p);
+    struct weft_emulator chosen = {0};
+    int got = 1;
+
+    if (!e || (!slot && e->platform != p)) { /* no worker yet: as it would have it */
+        got = weft_emulator_choose(&from, p, false, &chosen, err);
+        e = &chosen;
     }
-    out->how = WEFT_RUNS_NOT;
-    out->mend = weft_fmt("%sapt-get install qemu-user-static (it has no qemu-%s? then set "
-                         "WEFT_QEMU_DIR to a directory with a static one)",
-                         sudo(), m->qemu);
+    if (got == 1) {
+        out->how = WEFT_RUNS_OWN;
+        out->interpreter = weft_xstrdup(e->qemu);
+        out->version = weft_xstrdup_null(e->version);
+        out->model = weft_xstrdup_null(e->model);
+        out->program = weft_xstrdup(e->program);
+        out->plain_why = weft_xstrdup_null(e->why);
+    } else if (got == 0) {
+        out->how = WEFT_RUNS_NOT;
+        out->mend = weft_fmt("%sapt-get install qemu-user-static (it has no qemu-%s? then set "
+                             "WEFT_QEMU_DIR to a directory with a static one)",
+                             sudo(), p->machine->qemu);
+    }
+    weft_emulator_finish(&chosen);
+    return got < 0 ? -1 : 0;
+}
+
+/* What was asked for can only be had with handlers of one's own. */
+static int refuse_choices(const struct weft_worker_config *cfg, struct weft_err **err)
+{
+    if (!cfg->cpu->given && !cfg->qemu) {
+        return 0;
+    }
+    weft_fail(err, WEFT_E_UNSUPPORTED,
+              "%s cannot be followed here: the kernel denies the mount of a binfmt_misc of weft's "
+              "own, and the host's handlers run whatever QEMU and CPU model they were made with",
+              cfg->cpu->given ? "--cpu" : "--qemu");
+    return weft_err_hint(err,
+                         "leave it out (also from the config file), or use Linux 6.7 or newer");
 }
 
 /* The host's table is not to be seen from here (a container), but it may work all the same. */
@@ -117,6 +151,42 @@ static int runs_existing(const struct weft_worker_config *cfg, const struct weft
     return 0;
 }
 
+/* The line of /proc/cpuinfo that lists what the CPU has. Caller frees. */
+static char *cpu_flags(void)
+{
+    static const char *const names[] = {"\nflags", "\nFeatures"};
+    weft_auto_free char *text = NULL;
+
+    if (weft_read_file("/proc/cpuinfo", CPUINFO_MAX, &text, NULL, NULL) < 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *line = strstr(text, names[i]);
+        const char *colon = line ? strchr(line, ':') : NULL;
+
+        if (colon) {
+            return weft_xstrndup(colon + 1, strcspn(colon + 1, "\n"));
+        }
+    }
+    return NULL;
+}
+
+/* QEMU does not stand in: the kernel runs a program of this machine itself, whatever it needs. */
+static void runs_native(const struct weft_platform_info *p, struct weft_runs *out)
+{
+    weft_auto_free char *flags = cpu_flags();
+    const char *lacks = flags ? weft_level_lacks(&p->platform, flags) : NULL;
+
+    if (!lacks) {
+        out->how = WEFT_RUNS_NATIVE;
+        return;
+    }
+    out->how = WEFT_RUNS_NOT;
+    out->mend = weft_fmt("build on a machine that has it: this CPU runs %s itself but has no %s "
+                         "(/proc/cpuinfo), and QEMU is not put in between",
+                         p->platform.arch, lacks);
+}
+
 int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_worker *w,
                      const struct weft_platform_info *p, struct weft_runs *out,
                      struct weft_err **err)
@@ -130,12 +200,17 @@ int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_wor
         return 0;
     }
     if (weft_worker_config_native(cfg, m)) {
-        out->how = WEFT_RUNS_NATIVE;
+        runs_native(p, out);
         return 0;
     }
     if ((w ? w->scope : cfg->scope) == WEFT_SCOPE_NAMESPACE) {
-        runs_own(cfg, m, out);
-        return 0;
+        return runs_own(cfg, w ? w->wanted_slot : NULL, p, out, err);
     }
-    return runs_existing(cfg, w, m, out, err);
+    if (refuse_choices(cfg, err) < 0 || runs_existing(cfg, w, m, out, err) < 0) {
+        return -1;
+    }
+    if (out->interpreter) {
+        out->version = weft_worker_qemu_version(cfg, out->interpreter);
+    }
+    return 0;
 }

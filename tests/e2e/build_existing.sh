@@ -31,6 +31,15 @@ grep -q 'weft: try: .*apt-get install' log || fail "no command that mends it: $(
 [[ ! -e tree2 ]] || fail "an output exists"
 expect "the host's handlers" "$(host_handlers)" "$before"
 
+note "a CPU model or a QEMU that was asked for is refused there, not ignored"
+for flag in --cpu=max --cpu=linux/arm64=cortex-a72 --qemu=7; do
+    rc=0
+    denied_build --platform linux/arm64 "$flag" -o tree2 ctx >log 2>&1 || rc=$?
+    expect "exit code of $flag" "$rc" 3
+    grep -q -- "${flag%%=*} cannot be followed here" log || fail "$flag: $(cat log)"
+done
+denied_build --platform linux/amd64 --cpu=max -o tree ctx >log 2>&1 || fail "native needs none: $(cat log)"
+
 note "the denial is gone: an idle worker without handlers does not stand in the way"
 "$WEFT" worker list --json | jq -e '[.workers[] | select(.status == "idle" and .handlers == "existing")] | length > 0' >/dev/null ||
     fail "no such worker is up: $("$WEFT" worker list)"

@@ -14,7 +14,7 @@ static const struct {
     {"exit code: 139", "a\nqemu: uncaught target signal 11 (Segmentation fault) - core dumped\nb",
      true, WEFT_CAUSE_GUEST_SIGNAL,
      "signal 11 under QEMU, by a defect of QEMU or its own; linux/arm64 is emulated (QEMU 7.2.22)",
-     "WEFT_QEMU_DIR"},
+     "--qemu"},
     {"exit code: 132", "qemu: uncaught target signal 4 (Illegal instruction) - core dumped", true,
      WEFT_CAUSE_ILLEGAL, "instruction that the emulated CPU does not have", "linux/arm64"},
     {"exit code: 134", "qemu: uncaught target signal 6 (Aborted) - core dumped", true,
@@ -27,7 +27,7 @@ static const struct {
      "qemu-aarch64-static: Could not open '/lib/ld-linux-aarch64.so.1': No such file or directory",
      true, WEFT_CAUSE_NO_LOADER, "dynamic loader", "readelf"},
     {"exit code: 1", "QEMU internal SIGSEGV {code=MAPERR, addr=0x20}", true,
-     WEFT_CAUSE_QEMU_INTERNAL, "QEMU internal SIGSEGV {code=MAPERR, addr=0x20}", "WEFT_QEMU_DIR"},
+     WEFT_CAUSE_QEMU_INTERNAL, "QEMU internal SIGSEGV {code=MAPERR, addr=0x20}", "--qemu"},
     {"exit code: 1", "x\nqemu: Unsupported syscall: 435\ny", true, WEFT_CAUSE_QEMU_INTERNAL,
      "\"qemu: Unsupported syscall: 435\"; linux/arm64", "natively"},
     {"exit code: 132", "sh: line 1: 7 Illegal instruction (core dumped) ./x", false,
@@ -61,7 +61,7 @@ static void test_causes(void **state)
             fail_msg("case %zu: %s / %s", i, d.what, d.advice);
         }
         /* a native build has no QEMU to change */
-        assert_true(!known || cases[i].emulated || !strstr(d.advice, "WEFT_QEMU_DIR"));
+        assert_true(!known || cases[i].emulated || !strstr(d.advice, "--qemu"));
         weft_diagnosis_finish(&d);
     }
 }

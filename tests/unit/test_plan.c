@@ -46,7 +46,7 @@ static void test_slots(void **state)
         struct weft_strv slots = {0};
         weft_auto_free char *joined = NULL;
 
-        weft_plan_make(&r, cases[i].pinned, cases[i].context_bytes, &p);
+        weft_plan_make(&r, NULL, cases[i].pinned, cases[i].context_bytes, &p);
         assert_int_equal(p.reason, cases[i].reason);
         for (size_t k = 0; k < p.n_slots; k++) {
             weft_strv_add(&slots, p.slots[k]);
@@ -59,6 +59,40 @@ static void test_slots(void **state)
         weft_strv_finish(&slots);
         weft_plan_finish(&p);
     }
+}
+
+/* arm/v5 and v6 need other handlers for the same machine than arm/v7 and the rest. */
+static void test_clashes(void **state)
+{
+    struct weft_platform all[] = {{"linux", "arm", "v5"},
+                                  {"linux", "amd64", ""},
+                                  {"linux", "arm", "v6"},
+                                  {"linux", "arm", "v7"}};
+    const bool clashes[] = {true, false, true, false};
+    struct weft_request r = {.platforms = all, .n_platforms = 4, .workers = WEFT_WORKERS_GROUP};
+    struct weft_plan p = {0};
+
+    (void)state;
+    weft_plan_make(&r, clashes, false, 0, &p);
+    assert_int_equal(p.n_slots, 3);
+    assert_string_equal(p.slots[p.slot_of[0]], "group_linux_arm_v5");
+    assert_string_equal(p.slots[p.slot_of[1]], "group");
+    assert_string_equal(p.slots[p.slot_of[2]], "group_linux_arm_v6");
+    assert_string_equal(p.slots[p.slot_of[3]], "group");
+    weft_plan_finish(&p);
+
+    r.n_platforms = 1; /* the common one is not made for nobody */
+    weft_plan_make(&r, clashes, false, 0, &p);
+    assert_int_equal(p.n_slots, 1);
+    assert_string_equal(p.slots[0], "group_linux_arm_v5");
+    weft_plan_finish(&p);
+
+    r.n_platforms = 4; /* a worker each: nothing to share, nothing to clash */
+    r.workers = WEFT_WORKERS_PLATFORM;
+    weft_plan_make(&r, clashes, false, 0, &p);
+    assert_int_equal(p.n_slots, 4);
+    assert_string_equal(p.slots[p.slot_of[2]], "linux_arm_v6");
+    weft_plan_finish(&p);
 }
 
 static void test_tree_bytes(void **state)
@@ -88,7 +122,7 @@ static void test_tree_bytes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slots),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slots), cmocka_unit_test(test_clashes),
                                        cmocka_unit_test(test_tree_bytes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,15 +58,15 @@ static char *identity(const struct weft_worker_options *options)
 {
     struct weft_err *err = NULL;
     struct weft_worker_config *cfg = weft_worker_config_create(options, &err);
-    char *id;
+    char id[WEFT_DIGEST_SIZE];
 
     if (!cfg) {
         fail_msg("%s", err->msg);
         return NULL;
     }
-    id = weft_xstrdup(cfg->identity);
+    weft_worker_config_identity(cfg, "linux_amd64", id);
     weft_worker_config_destroy(cfg);
-    return id;
+    return weft_xstrdup(id);
 }
 
 static void assert_identity(const char *base, const struct weft_worker_options *options, bool same)
@@ -138,7 +138,7 @@ static void test_runs(void **state)
     for (size_t i = 0; i < n; i++) {
         struct weft_runs r;
 
-        assert_ok(weft_worker_runs(cfg, NULL, all[i], &r, &err), &err);
+        assert_ok(weft_worker_runs(cfg, NULL, weft_catalogue_default_of(all[i]), &r, &err), &err);
         native += r.how == WEFT_RUNS_NATIVE;
         not += r.how == WEFT_RUNS_NOT && strstr(r.mend, "apt-get install qemu-user-static") != NULL;
         weft_runs_finish(&r);
