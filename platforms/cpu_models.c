@@ -106,7 +106,7 @@ static const struct platform_cpus cpus[] = {
     {"arm64",
      "v8.[34]",
      {"Armv8.3 or Armv8.4: pointer authentication, RCPC",
-      "the only Armv8.4 core that QEMU has, from 8.1 on",
+      "the only Armv8.4 core that QEMU has; 7.2 has none",
       LIST({"neoverse-v1,sve=off", "BFloat16, Int8 matrices, random numbers and cryptography"},
            {"max,sve=off,sme=off,pauth-impdef=on", "what later versions of the architecture added"},
            {"max", "what later versions of the architecture added, SVE and SME"}),
@@ -218,9 +218,10 @@ static const struct platform_cpus cpus[] = {
     {"loong64",
      "",
      {"LA64 1.0 with LSX: Debian; Go needs no LSX",
-      "a core that is just that, without LASX; the la464 of QEMU before 8.2 has neither, and runs "
+      "a core that is just that, without LASX; the la464 of QEMU 7.2 has neither, and runs "
       "programs of Go but not of Debian",
-      LIST({"la464,lasx=off", ""}, {"la464", ""}), LIST({"max", ""}, {"la464", ""})},
+      LIST({"la464,lasx=off", ""}, {"la464", "LASX, where QEMU has it"}),
+      LIST({"max", ""}, {"la464", ""})},
      PATTERNS("la132"),
      NULL},
 };
