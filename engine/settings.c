@@ -518,6 +518,7 @@ static char *find_file(void)
     return weft_steal(&path);
 }
 
+/* Whatever is wrong with the file, nothing was started: it is the user's to mend. */
 static int read_file(const char *path, char **text, size_t *len, struct weft_err **err)
 {
     weft_auto_err failed = NULL;
@@ -525,9 +526,7 @@ static int read_file(const char *path, char **text, size_t *len, struct weft_err
     if (weft_read_file(path, WEFT_SETTINGS_LIMIT, text, len, &failed) == 0) {
         return 0;
     }
-    if (failed->code == WEFT_E_FORMAT) { /* larger than the limit: its writer's error */
-        failed->code = WEFT_E_USAGE;
-    }
+    failed->code = WEFT_E_USAGE;
     if (err) {
         *err = weft_steal(&failed);
     }

@@ -27,10 +27,10 @@ struct weft_settings {
 };
 
 /**
- * Read it. No file is fine, unless WEFT_CONFIG names it; nor is one that lies in a directory which
- * the process may not enter.
+ * Read it. No file is fine, unless WEFT_CONFIG names it; so is a directory for it that the process
+ * may not enter.
  * @param out zeroed; untouched on failure
- * Errors: WEFT_E_USAGE (its content), WEFT_E_IO.
+ * Errors: WEFT_E_USAGE (its content; or it cannot be read, and then with an errno value).
  */
 int weft_settings_load(struct weft_settings *out, struct weft_err **err);
 

@@ -82,6 +82,12 @@ refused '--workers is auto, platform or group, not "x"' --workers x ctx
 refused '--worker-idle is a time such as' --worker-idle 10 ctx
 refused '--progress is auto' --progress fancy ctx
 refused 'exclude each other' -q --progress plain ctx
+refused 'unknown CPU policy "fastest"' --cpu fastest ctx
+refused 'try: linux/arm64' --cpu linux/arm46=max ctx
+refused 'is no CPU model' --cpu 'linux/arm64=a b' ctx
+refused 'a version is digits and dots' --qemu seven ctx
+refused '--os-version is for windows' --os-version 10.0.20348.1 ctx
+refused 'is not a version of Windows' --os-version ten --platform windows/amd64 ctx
 refused '--network is default, none or host' --network bridge ctx
 refused 'network.host or security.insecure' --allow device ctx
 refused 'mode is min or max' --provenance mode=big ctx
@@ -89,6 +95,20 @@ refused 'modus' --provenance modus=max ctx
 refused 'provenance is given twice' --provenance true --attest type=provenance ctx
 refused 'type= is missing' --attest mode=max ctx
 refused 'vex' --attest type=vex ctx
+
+note "the config file"
+printf 'cpu:\n  linux/arm64: cortex-a72\nqmu: 7.2\n' >config.yaml
+says 2 "config file: $PWD/config.yaml:3:1: \"qmu\" is none of the keys" \
+    env WEFT_CONFIG="$PWD/config.yaml" "$WEFT" build ctx
+grep -q 'try: qemu' stderr || fail "$(cat stderr)"
+printf 'cpu: {linux/arm64: [}\n' >config.yaml
+says 2 'config.yaml:1:' env WEFT_CONFIG=config.yaml "$WEFT" build ctx
+expect "lines, of which libfyaml writes none" "$(wc -l <stderr)" 1
+mkdir -p xdg/weft
+echo 'qemu: {use: /nowhere}' >xdg/weft/config.yaml
+says 2 'xdg/weft/config.yaml:1:13: there is no /nowhere' \
+    env -u WEFT_CONFIG XDG_CONFIG_HOME="$PWD/xdg" "$WEFT" build ctx
+says 2 'config file: open gone.yaml: No such file' env WEFT_CONFIG=gone.yaml "$WEFT" build ctx
 
 note "secrets, keys, contexts"
 refused 'gone: No such file' --secret id=a,src=gone ctx

@@ -326,10 +326,10 @@ static void test_load_fails(void **state)
 
     setenv("WEFT_CONFIG", path, 1);
     assert_int_equal(weft_settings_load(&s, &err), -1);
-    assert_err(&err, WEFT_E_IO, ENOENT, "config file: ");
+    assert_err(&err, WEFT_E_USAGE, ENOENT, "config file: ");
     setenv("WEFT_CONFIG", *state, 1);
     assert_int_equal(weft_settings_load(&s, &err), -1);
-    assert_err(&err, WEFT_E_IO, EISDIR, "config file: ");
+    assert_err(&err, WEFT_E_USAGE, EISDIR, "config file: ");
     setenv("WEFT_CONFIG", path, 1);
     memset(large, '\n', WEFT_SETTINGS_LIMIT + 1);
     put_file(path, large, WEFT_SETTINGS_LIMIT);
