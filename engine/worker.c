@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "binfmt/qemu_copy.h"
 #include "binfmt/sandbox.h"
 #include "engine/buildkit.h"
 #include "engine/worker_config.h"
@@ -30,6 +31,7 @@ enum {
     POLL_MS = 50,
     ANSWER_MS = 15 * 1000, /* for a worker that is up, or is ending, to do what it should */
     SLOTS_MAX = 64,
+    COPY_DAYS = 30, /* a copy of QEMU is kept that nobody has asked for */
     LOOKS_MAX = 20, /* at a worker that is there, and gone, and there again */
 };
 
@@ -442,6 +444,7 @@ void weft_worker_trim_stopped(const struct weft_worker_config *cfg, const atomic
     uint64_t share;
     size_t n;
 
+    weft_qemu_copies_trim(cfg->copies_dir, COPY_DAYS);
     if (weft_worker_config_budget(cfg, &share, NULL) < 0 || weft_worker_list(&list, &n, NULL) < 0) {
         return;
     }

@@ -37,6 +37,8 @@ struct weft_worker_options {
     const char *qemu; /* version or absolute directory, borrowed by the config; NULL: weft chooses
                        */
     const struct weft_strv *qemu_dirs; /* looked in before $PATH; NULL: none */
+    bool without_buildkit; /* only to ask what runs: none of BuildKit's programs is looked for, and
+                              no worker can be acquired */
 };
 
 /**
@@ -209,7 +211,7 @@ int weft_worker_remove(const char *slot, bool force, uint64_t *freed_bytes, stru
 /**
  * Bring caches of stopped workers that have more than their share of the disk, since there are more
  * states now, back to it. It goes on in the background; what cannot be done is left for another
- * time. `cancel`: as for weft_worker_acquire.
+ * time. Copies of QEMU that were not used for a month go too. `cancel`: as for weft_worker_acquire.
  */
 void weft_worker_trim_stopped(const struct weft_worker_config *cfg, const atomic_bool *cancel);
 
