@@ -79,6 +79,7 @@ libweft_a_SOURCES += \
 	%D%/buildkit.c \
 	%D%/buildkit.h \
 	%D%/cmd_binfmt.c \
+	%D%/cmd_qemu.c \
 	%D%/cmd_worker.c \
 	%D%/worker.c \
 	%D%/worker.h \
