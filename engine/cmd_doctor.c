@@ -135,6 +135,18 @@ static void print_wrapped(FILE *out, const char *text, int width)
     fputc('\n', out);
 }
 
+/* Whether lines fail that are not about something that was asked for by name. */
+static bool fails_for_all(const struct weft_doctor_report *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->v[i].status == WEFT_DOCTOR_FAIL && strcmp(r->v[i].id, "platform") != 0 &&
+            strcmp(r->v[i].id, "registry") != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void print_screen(FILE *out, const struct weft_doctor_report *r)
 {
     static const char *const colours[] = {
@@ -162,9 +174,11 @@ static void print_screen(FILE *out, const struct weft_doctor_report *r)
             fprintf(out, "%*stry: %s\n", INDENT, "", l->mend);
         }
     }
-    if (fails) {
+    if (fails_for_all(r)) {
         fprintf(out, "\nbuilds do not work here: %zu line%s fail%s\n", fails, fails == 1 ? "" : "s",
                 fails == 1 ? "s" : "");
+    } else if (fails) {
+        fprintf(out, "\nbuilds work here, but not all that was asked for\n");
     } else {
         fprintf(out, "\nbuilds work here%s\n", warns ? ", with the limits above" : "");
     }

@@ -25,9 +25,7 @@ enum {
     WEFT_DOCTOR_BUILD_MS = 120 * 1000,
 };
 
-/* Names of tries that more than one check reads. */
-#define WEFT_TRY_SECCOMP "seccomp"
-#define WEFT_TRY_USERNS "userns"
+/* The name of the try that more than one file reads. */
 #define WEFT_TRY_SANDBOX "sandbox"
 
 /** A QEMU program whose health is tried. */
@@ -90,15 +88,27 @@ void weft_doctor_state(struct weft_doctor *d);
 void weft_doctor_runtime_dir(struct weft_doctor *d);
 void weft_doctor_disk(struct weft_doctor *d);
 
-/* doctor_sandbox.c */
-void weft_doctor_sandbox_start(struct weft_doctor *d);
+/* doctor_calls.c */
+void weft_doctor_calls_start(struct weft_doctor *d);
 void weft_doctor_seccomp(struct weft_doctor *d);
 void weft_doctor_userns(struct weft_doctor *d);
+
+/* doctor_sandbox.c */
+void weft_doctor_sandbox_start(struct weft_doctor *d);
 void weft_doctor_idmap(struct weft_doctor *d);
 void weft_doctor_handlers(struct weft_doctor *d);
 void weft_doctor_proc(struct weft_doctor *d);
 void weft_doctor_overlay(struct weft_doctor *d);
+
+/** Whether a worker's namespaces could be made. */
+bool weft_doctor_entered(const struct weft_doctor *d);
+
+/** The line of something that takes these namespaces, where there are none. */
+void weft_doctor_skip(struct weft_doctor *d, const char *id, const char *what);
+
+/* doctor_runtime.c */
 void weft_doctor_runtime(struct weft_doctor *d);
+bool weft_doctor_runtime_works(const struct weft_doctor *d);
 
 /* doctor_programs.c */
 void weft_doctor_programs_start(struct weft_doctor *d);

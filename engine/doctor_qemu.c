@@ -25,6 +25,7 @@ static const char try_probe[] = "probe";
 static const char try_health[] = "health";
 
 static const char mend_missing[] = "sudo apt-get install qemu-user-static";
+static const char mend_bad[] = "another version of QEMU: weft build --qemu, or WEFT_QEMU_DIR=DIR";
 
 static const struct weft_machine *machine_named(const char *qemu)
 {
@@ -321,7 +322,7 @@ static char *summary(const struct weft_doctor *d, const size_t by_verdict[WEFT_H
 
     weft_buf_printf(&b, "QEMU %s:", all);
     if (by_verdict[WEFT_HEALTH_GOOD]) {
-        weft_buf_printf(&b, " %zu machines good", by_verdict[WEFT_HEALTH_GOOD]);
+        weft_buf_printf(&b, " %zu good", by_verdict[WEFT_HEALTH_GOOD]);
     }
     if (by_verdict[WEFT_HEALTH_PARTLY]) {
         weft_buf_printf(&b, "%s %zu start (not all of it checked)",
@@ -370,7 +371,7 @@ void weft_doctor_qemu(struct weft_doctor *d)
             machine_verdict(d, machines[i], &best, &why) == WEFT_HEALTH_BAD) {
             weft_doctor_add(d, "qemu", name_of(machines[i], buf), WEFT_DOCTOR_WARN,
                             weft_fmt("%s: %s", best->program, why ? why : "it fails"),
-                            weft_fmt("another version of QEMU: --qemu, or WEFT_QEMU_DIR=DIR"));
+                            weft_fmt("%s", mend_bad));
         }
     }
 }
@@ -428,62 +429,57 @@ static char *cpu_flags(void)
     return NULL;
 }
 
-/* A platform that was asked for by name: what cannot run is a failure. */
-static void report_platform(struct weft_doctor *d, const char *name)
+/* The platforms that were asked for by name: what cannot run is a failure. */
+
+static void report_native(struct weft_doctor *d, const struct weft_platform *p, const char *name)
 {
-    const struct weft_platform_info *info;
-    const struct weft_doctor_health *best;
+    weft_auto_free char *flags = cpu_flags();
+    const char *lacks = flags ? weft_level_lacks(p, flags) : NULL;
+
+    if (lacks) {
+        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_FAIL,
+                        weft_fmt("this CPU lacks %s, and QEMU is not used where programs run "
+                                 "natively",
+                                 lacks),
+                        weft_fmt("build it on a machine with such a CPU"));
+    } else {
+        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_OK, weft_fmt("runs natively"), NULL);
+    }
+}
+
+/* Where workers have no handlers of their own. */
+static void report_existing(struct weft_doctor *d, const struct weft_machine *m, const char *name)
+{
     struct weft_existing_table table = {0};
-    struct weft_platform p;
-    char buf[WEFT_PLATFORM_SIZE];
+    const struct weft_existing *e =
+        read_table(&table) && table.enabled ? weft_existing_find(&table, m, NULL) : NULL;
+
+    if (e) {
+        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_OK,
+                        weft_fmt("the host's handler %s runs its programs", e->name), NULL);
+    } else {
+        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_FAIL,
+                        weft_fmt("workers can have no handlers of their own here, and the host has "
+                                 "none for it"),
+                        weft_fmt("sudo weft binfmt install"));
+    }
+    weft_existing_finish(&table);
+}
+
+static void report_emulated(struct weft_doctor *d, const struct weft_machine *m, const char *name)
+{
+    const struct weft_doctor_health *best;
     const char *why;
 
-    if (weft_platform_parse(name, &p, NULL) < 0) {
-        return; /* checked before */
-    }
-    name = weft_platform_format(&p, buf);
-    info = weft_catalogue_find(&p);
-    if (!info || !info->machine) {
-        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_FAIL,
-                        weft_fmt("nothing here runs its programs: no RUN steps"), NULL);
-        return;
-    }
-    if (is_native(d, info->machine)) {
-        weft_auto_free char *flags = cpu_flags();
-        const char *lacks = weft_level_lacks(&p, flags ? flags : "");
-
-        weft_doctor_add(d, "platform", name, lacks && flags ? WEFT_DOCTOR_FAIL : WEFT_DOCTOR_OK,
-                        lacks && flags ? weft_fmt("this CPU lacks %s", lacks)
-                                       : weft_fmt("runs natively"),
-                        lacks && flags ? weft_fmt("a machine with such a CPU") : NULL);
-        return;
-    }
-    if (weft_doctor_is_bad(d, "handlers")) {
-        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_SKIP, weft_fmt("see handlers"), NULL);
-        return;
-    }
-    if (!d->own_handlers) {
-        bool covered = read_table(&table) && table.enabled &&
-                       weft_existing_find(&table, info->machine, NULL) != NULL;
-
-        weft_doctor_add(d, "platform", name, covered ? WEFT_DOCTOR_OK : WEFT_DOCTOR_FAIL,
-                        covered ? weft_fmt("the host's handler runs its programs")
-                                : weft_fmt("the host has no handler for it, and workers can have "
-                                           "none of their own"),
-                        covered ? NULL : weft_fmt("sudo weft binfmt install"));
-        weft_existing_finish(&table);
-        return;
-    }
-    switch (machine_verdict(d, info->machine, &best, &why)) {
+    switch (machine_verdict(d, m, &best, &why)) {
     case WEFT_HEALTH_UNKNOWN:
         weft_doctor_add(d, "platform", name, WEFT_DOCTOR_FAIL,
-                        weft_fmt("no QEMU program for it (qemu-%s)", info->machine->qemu),
-                        weft_fmt("%s", mend_missing));
+                        weft_fmt("no static qemu-%s", m->qemu), weft_fmt("%s", mend_missing));
         break;
     case WEFT_HEALTH_BAD:
         weft_doctor_add(d, "platform", name, WEFT_DOCTOR_FAIL,
                         weft_fmt("%s: %s", best->program, why ? why : "it fails"),
-                        weft_fmt("another version of QEMU: --qemu, or WEFT_QEMU_DIR=DIR"));
+                        weft_fmt("%s", mend_bad));
         break;
     case WEFT_HEALTH_PARTLY:
     case WEFT_HEALTH_GOOD:
@@ -492,6 +488,34 @@ static void report_platform(struct weft_doctor *d, const char *name)
                                  best->version ? best->version : ""),
                         NULL);
         break;
+    }
+}
+
+static void report_platform(struct weft_doctor *d, const char *name)
+{
+    const struct weft_platform_info *info;
+    struct weft_platform p;
+    char buf[WEFT_PLATFORM_SIZE];
+
+    if (weft_platform_parse(name, &p, NULL) < 0) {
+        return; /* checked before */
+    }
+    name = weft_platform_format(&p, buf);
+    info = weft_catalogue_find(&p);
+    if (!info) {
+        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_FAIL,
+                        weft_fmt("weft knows nothing that runs its programs"), NULL);
+    } else if (!info->machine) {
+        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_OK,
+                        weft_fmt("images without RUN steps: nothing here runs its programs"), NULL);
+    } else if (is_native(d, info->machine)) {
+        report_native(d, &p, name);
+    } else if (weft_doctor_is_bad(d, "handlers")) {
+        weft_doctor_skip(d, "platform", name);
+    } else if (!d->own_handlers) {
+        report_existing(d, info->machine, name);
+    } else {
+        report_emulated(d, info->machine, name);
     }
 }
 

@@ -184,7 +184,8 @@ static void __attribute__((noreturn)) keeper_main(struct try *t, int fd, pid_t p
         _exit(1);
     }
     if ((t->opts.dir && !(dir = weft_temp_dir(t->opts.dir, "weft-doctor", &err))) ||
-        (t->opts.short_dir && !(short_dir = weft_temp_dir(t->opts.short_dir, "weft", &err)))) {
+        (t->opts.short_dir &&
+         !(short_dir = weft_temp_dir(t->opts.short_dir, "weft-doctor", &err)))) {
         remove_dir(dir);
         weft_json_set_str(self.facts, "dir_error", err->msg);
         weft_json_set_int(self.facts, key_outcome, WEFT_TRY_DONE);

@@ -119,11 +119,13 @@ libweft_a_SOURCES += \
 	%D%/cmd_doctor.c \
 	%D%/doctor.c \
 	%D%/doctor.h \
+	%D%/doctor_calls.c \
 	%D%/doctor_check.h \
 	%D%/doctor_machine.c \
 	%D%/doctor_programs.c \
 	%D%/doctor_qemu.c \
 	%D%/doctor_registry.c \
+	%D%/doctor_runtime.c \
 	%D%/doctor_sandbox.c \
 	%D%/doctor_state.c \
 	%D%/doctor_try.c \

@@ -9,7 +9,8 @@ userns=$WEFT_SRC_DIR/tests/bases/userns
 
 left_behind()
 {
-    find "$WEFT_TEST_TMP" /tmp -maxdepth 3 -name '.weft*-*' -not -path "$WEFT_TEST_TMP/left/*" 2>/dev/null
+    find "$WEFT_TEST_TMP" -maxdepth 3 -name '.weft*-*' -not -path "$WEFT_TEST_TMP/left/*" 2>/dev/null
+    find /tmp -maxdepth 1 -name '.weft-doctor-*' -newer "$WEFT_TEST_TMP/ctx"
 }
 
 before=$(host_handlers)
