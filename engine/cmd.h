@@ -25,6 +25,7 @@ struct weft_cmd {
 extern const struct weft_cmd weft_cmd_binfmt;
 extern const struct weft_cmd weft_cmd_build;
 extern const struct weft_cmd weft_cmd_doctor;
+extern const struct weft_cmd weft_cmd_platforms;
 extern const struct weft_cmd weft_cmd_qemu;
 extern const struct weft_cmd weft_cmd_worker;
 

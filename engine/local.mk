@@ -80,6 +80,7 @@ libweft_a_SOURCES += \
 	%D%/buildkit.h \
 	%D%/cmd_binfmt.c \
 	%D%/cmd_qemu.c \
+	%D%/cmd_platforms.c \
 	%D%/cmd_worker.c \
 	%D%/worker.c \
 	%D%/worker.h \

@@ -169,7 +169,7 @@ static int gather(struct weft_worker_config *cfg, const struct weft_worker_optio
     cfg->state_root = weft_path_abs(state, err);
     cfg->runtime_root = cfg->state_root ? weft_path_abs(runtime, err) : NULL;
     if (!cfg->runtime_root || weft_worker_disk_from_env(&cfg->disk_bytes, err) < 0 ||
-        weft_buildkit_find(&cfg->buildkit, err) < 0) {
+        (!(options && options->without_buildkit) && weft_buildkit_find(&cfg->buildkit, err) < 0)) {
         return -1;
     }
     weft_platform_host(&platform);

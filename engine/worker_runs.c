@@ -75,9 +75,10 @@ static int runs_own(const struct weft_worker_config *cfg, const char *slot,
         out->plain_why = weft_xstrdup_null(e->why);
     } else if (got == 0) {
         out->how = WEFT_RUNS_NOT;
-        out->mend = weft_fmt("%sapt-get install qemu-user-static (it has no qemu-%s? then set "
-                             "WEFT_QEMU_DIR to a directory with a static one)",
-                             sudo(), p->machine->qemu);
+        out->mend =
+            weft_fmt("%sapt-get install qemu-user-static; or WEFT_QEMU_DIR=DIR, a directory "
+                     "with static QEMU programs",
+                     sudo());
     }
     weft_emulator_finish(&chosen);
     return got < 0 ? -1 : 0;
