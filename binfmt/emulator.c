@@ -160,8 +160,9 @@ static int take(const struct weft_emulators *from, const struct weft_platform_in
 {
     struct weft_err *why = NULL;
 
-    out->program =
-        weft_qemu_copy(from->copies_dir, from->answers, c->qemu->path, p->machine, c->model, &why);
+    out->program = from->copies_dir ? weft_qemu_copy(from->copies_dir, from->answers, c->qemu->path,
+                                                     p->machine, c->model, &why)
+                                    : weft_xstrdup(c->qemu->path);
     if (!out->program && from->cpu->given) {
         if (err) {
             *err = why;

@@ -21,7 +21,7 @@ struct weft_emulators {
     const struct weft_qemus *qemus;
     const struct weft_cpu_choices *cpu;
     const char *qemu;       /* version or directory asked for; NULL: weft chooses */
-    const char *copies_dir; /* STATE/qemu */
+    const char *copies_dir; /* STATE/qemu; NULL: no copy is made, `program` is the plain QEMU */
 };
 
 /** Start from {0}; end with weft_emulator_finish. */

@@ -79,7 +79,7 @@ static void print_help(FILE *out)
           "  weft qemu list\n"
           "  weft qemu list --qemu 10\n"
           "  weft qemu check linux/arm64\n"
-          "  weft qemu check --root DIR 10.0 arm\n",
+          "  weft qemu check --root /srv/armhf 10.0 arm\n",
           out);
 }
 
@@ -130,8 +130,8 @@ static void session_finish(struct session *s)
 static struct weft_answers *open_answers(bool keep)
 {
     weft_auto_free char *state = weft_dir_state(NULL);
-    weft_auto_free char *dir = state ? weft_path_join(state, "workers") : NULL;
-    weft_auto_free char *path = dir ? weft_path_join(dir, "programs.json") : NULL;
+    weft_auto_free char *dir = state ? weft_path_join(state, "qemu") : NULL;
+    weft_auto_free char *path = dir ? weft_path_join(dir, "answers.json") : NULL;
 
     if (dir && keep) {
         (void)weft_mkdirs(state, 0700, NULL);
