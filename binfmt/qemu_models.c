@@ -224,8 +224,9 @@ int weft_qemu_model_for(struct weft_answers *a, const char *program,
         usable = first_usable(
             a, program, p, choice->policy == WEFT_CPU_MAX ? spec->max : spec->baseline, model, err);
         if (usable == 0) {
-            return weft_fail(err, WEFT_E_UNSUPPORTED, "%s: %s has no CPU model for it: %s", buf,
-                             program, spec->why);
+            weft_fail(err, WEFT_E_UNSUPPORTED, "%s: %s has no CPU model for it: %s", buf, program,
+                      spec->why);
+            return spec->baseline->model ? weft_err_hint(err, "another QEMU: --qemu VERSION") : -1;
         }
     }
     return usable < 0 ? -1 : 0;

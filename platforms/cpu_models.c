@@ -28,6 +28,14 @@
 #define ARM64_V9_MAX                                                                       \
     LIST({"max,sme=off,pauth-impdef=on", "what later versions of the architecture added"}, \
          {"max", "what later versions of the architecture added, SME"})
+/* pauth-qarma5 has no effect here: it came with QEMU 10, whose max is the first with all of
+ * Armv8.7. No option tells those apart that have CSSC, of Armv8.9. */
+#define ARM64_NEW_V8                                                                         \
+    LIST({"max,sve=off,sme=off,pauth-qarma5=off", "what later versions of the architecture " \
+                                                  "added"})
+#define ARM64_NEW_V9 \
+    LIST({"max,sme=off,pauth-qarma5=off", "what later versions of the architecture added"})
+#define ARM64_NEW_MAX LIST({"max,pauth-qarma5=off", ""})
 #define ARM64_AGES "QEMU's max is Armv8.6 in QEMU 7.2, Armv8.8 in 10.0, Armv8.9 in 11.1"
 
 #define X86_V2 "qemu64,svm=off,ssse3=on,sse4.1=on,sse4.2=on,popcnt=on"
@@ -114,16 +122,30 @@ static const struct platform_cpus cpus[] = {
      PATTERNS("cortex-a[357]*", "neoverse-n1", "a64fx"),
      PATTERNS("cortex-a7[18]*", "neoverse-[nv][12]*", "max")},
     {"arm64",
-     "v8.*",
-     {"Armv8.5 to Armv8.9", ARM64_AGES, ARM64_V8_MAX, ARM64_MAX},
+     "v8.[56]",
+     {"Armv8.5 or Armv8.6: BTI, BFloat16", ARM64_AGES, ARM64_V8_MAX, ARM64_MAX},
      PATTERNS("cortex-a[357]*", "neoverse-n1", "neoverse-v1", "a64fx"),
      PATTERNS("cortex-a710", "neoverse-n2", "max")},
     {"arm64",
-     "v9*",
-     {"Armv9: SVE2", ARM64_AGES "; Armv9.0 to Armv9.4 are those with SVE2", ARM64_V9_MAX,
-      ARM64_MAX},
+     "v8.[789]",
+     {"Armv8.7 to Armv8.9: WFxT, MOPS, CSSC", ARM64_AGES, ARM64_NEW_V8, ARM64_NEW_MAX},
+     PATTERNS("cortex-a*", "neoverse-*", "a64fx"),
+     PATTERNS("max")},
+    {"arm64",
+     "v9",
+     {"Armv9.0: Armv8.5 and SVE2", ARM64_AGES, ARM64_V9_MAX, ARM64_MAX},
      PATTERNS("cortex-a[357]*", "neoverse-n1", "neoverse-v1", "a64fx"),
      PATTERNS("cortex-a710", "neoverse-n2", "max")},
+    {"arm64",
+     "v9.1",
+     {"Armv9.1: Armv8.6 and SVE2", ARM64_AGES, ARM64_V9_MAX, ARM64_MAX},
+     PATTERNS("cortex-a[357]*", "neoverse-n1", "neoverse-v1", "a64fx"),
+     PATTERNS("cortex-a710", "neoverse-n2", "max")},
+    {"arm64",
+     "v9.[2345]",
+     {"Armv9.2 to Armv9.5: Armv8.7 and later, and SVE2", ARM64_AGES, ARM64_NEW_V9, ARM64_NEW_MAX},
+     PATTERNS("cortex-a*", "neoverse-*", "a64fx"),
+     PATTERNS("max")},
     {"arm",
      "v7",
      {"Armv7-A with Thumb-2 and VFPv3-D16: Debian's armhf, GOARM=7",

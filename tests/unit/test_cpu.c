@@ -234,6 +234,8 @@ static void test_too_weak(void **state)
         {{"linux", "arm64", "v8.4"}, "neoverse-v1", false},
         {{"linux", "arm64", "v9"}, "neoverse-v1", true},
         {{"linux", "arm64", "v9"}, "neoverse-n2", false},
+        {{"linux", "arm64", "v9.2"}, "neoverse-n2", true},
+        {{"linux", "arm64", "v9.2"}, "max,sme=off", false},
         {{"linux", "amd64", ""}, "qemu32", true},
         {{"linux", "amd64", "v2"}, "qemu64", true},
         {{"linux", "amd64", "v2"}, "qemu64,ssse3=on", false}, /* nobody counts these */

@@ -199,7 +199,8 @@ static void test_names(void **state)
     weft_answers_destroy(a);
 }
 
-/* Every platform has a model of each policy under the QEMUs of this machine. */
+/* Every platform has a model of each policy under the QEMUs of this machine; QEMU 7.2 has none that
+ * is as much as the newest of arm64. */
 static void test_real(void **state)
 {
     weft_auto_free char *dirs = weft_qemu_dirs();
@@ -222,8 +223,13 @@ static void test_real(void **state)
             struct weft_cpu_choice choice = {policy, NULL};
             char *model = NULL;
 
-            assert_ok(weft_qemu_model_for(a, program, &all[i], &choice, &model, &err), &err);
-            print_message("%s: %s\n", program, model);
+            if (weft_qemu_model_for(a, program, &all[i], &choice, &model, &err) < 0) {
+                if (strcmp(all[i].platform.arch, "arm64") != 0 || !*all[i].platform.variant) {
+                    fail_msg("%s", err->msg);
+                }
+                assert_err(&err, WEFT_E_UNSUPPORTED, 0, "QEMU's max is Armv8.6 in QEMU 7.2");
+                continue;
+            }
             free(model);
         }
     }
