@@ -10,9 +10,9 @@
 /*
  * What a platform promises is the most that its usual programs need: those of Debian's port (the
  * defaults of its compiler, "gcc -v") and those of Go (go.dev/wiki/MinimumRequirements, and what
- * its run-time library checks at start). Each model below has run both, under QEMU 7.2, 10.0 and
- * 11.1, and programs that use one instruction more have died under it (tests/e2e/cpu_baseline.sh),
- * but where `exceeds` says otherwise.
+ * its run-time library checks at start). The models below have run both, where there is a port,
+ * under QEMU 7.2, 10.0 and 11.1. Programs that use one instruction more die under `baseline`
+ * (tests/e2e/cpu_models.sh), but where `exceeds` says otherwise.
  */
 
 #define LIST(...) ((const struct weft_cpu_model[]){__VA_ARGS__, {NULL, NULL}})
