@@ -14,6 +14,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "engine/doctor_check.h"
+#include "engine/worker.h"
+#include "engine/worker_config.h"
 
 /* In the order of the lines. Later ones look at earlier ones: what cannot be tried is not blamed.
  */
@@ -30,6 +32,7 @@ static const struct {
     {NULL, weft_doctor_handlers},
     {NULL, weft_doctor_host_handlers},
     {NULL, weft_doctor_proc},
+    {NULL, weft_doctor_config},
     {NULL, weft_doctor_state},
     {NULL, weft_doctor_runtime_dir},
     {NULL, weft_doctor_disk},
@@ -38,6 +41,7 @@ static const struct {
     {weft_doctor_programs_start, weft_doctor_programs},
     {NULL, weft_doctor_runtime},
     {weft_doctor_qemu_start, weft_doctor_qemu},
+    {weft_doctor_cpu_start, weft_doctor_cpu_models},
     {NULL, weft_doctor_clock},
     {NULL, weft_doctor_platforms},
     {weft_doctor_registry_start, weft_doctor_registry},
@@ -162,11 +166,11 @@ static void gather(struct weft_doctor *d)
 
     d->state_root = state ? weft_path_abs(state, &err) : NULL;
     if (d->state_root) {
-        weft_auto_free char *workers = weft_path_join(d->state_root, "workers");
+        weft_auto_free char *dir = weft_path_join(d->state_root, "qemu");
 
         d->state_near = nearest_dir(d->state_root);
-        if (access(workers, W_OK) == 0) {
-            answers = weft_path_join(workers, "programs.json");
+        if (access(dir, W_OK) == 0) {
+            answers = weft_path_join(dir, "answers.json"); /* as workers have it */
         }
     } else {
         d->state_why = weft_xstrdup(err->msg);
@@ -183,6 +187,9 @@ static void gather(struct weft_doctor *d)
     (void)weft_buildkit_find_one("weft-init", NULL, &d->programs.init, &d->why_init);
     (void)weft_buildkit_find_one("weft-session", NULL, &d->programs.session, &d->why_session);
     (void)weft_buildkit_find_runtimes(&d->programs.runtimes, &d->why_runtimes);
+    (void)weft_settings_load(&d->settings, &d->why_settings);
+    d->qemu_dirs = weft_worker_config_qemu_dirs(&(struct weft_worker_options){
+        .qemu = d->settings.qemu, .qemu_dirs = &d->settings.qemu_dirs});
     weft_platform_host(&platform);
     weft_platform_format(&platform, d->host);
 }
@@ -204,6 +211,9 @@ static void finish(struct weft_doctor *d)
         free(h->failure);
         free(h);
     }
+    weft_err_free(d->why_settings);
+    weft_settings_finish(&d->settings);
+    free(d->qemu_dirs);
     free(d->state_root);
     free(d->state_why);
     free(d->state_near);

@@ -13,6 +13,7 @@
  *   handlers       a binfmt_misc of a worker's own
  *   host-handlers  what is registered on the host; needed only where `handlers` does not work
  *   proc           a /proc, and so a PID namespace, of a worker's own
+ *   config         the config file: can be read and understood
  *   state          the directory of caches: can be written, and whose it is
  *   runtime-dir    the directory of sockets
  *   disk           space in the state directory, and weft's budget
@@ -20,10 +21,12 @@
  *   cgroup         version, and whether a user may use them
  *   buildkitd, buildctl, weft-init, weft-session   programs: found, and run
  *   runtime        OCI runtimes, and whether one makes a container in a worker
- *   qemu           QEMU programs and their health; one more line for each bad one (subject:
- * platform) cpu-models     whether QEMU can be held to a CPU model clock          not before this
- * weft was made platform       a platform that was asked for (subject) registry       a registry
- * that was asked for (subject) build          a build, tried
+ *   qemu           QEMU programs and their health; one more line (subject: platform) for a bad one
+ *   cpu-models     whether QEMU can be held to a CPU model (subject: the platform it was tried for)
+ *   clock          not before this weft was made
+ *   platform       a platform that was asked for (subject)
+ *   registry       a registry that was asked for (subject)
+ *   build          a build, tried (subject: platform)
  */
 #ifndef WEFT_ENGINE_DOCTOR_H
 #define WEFT_ENGINE_DOCTOR_H

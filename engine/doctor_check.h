@@ -12,10 +12,12 @@
 #include "engine/buildkit.h"
 #include "engine/doctor.h"
 #include "engine/doctor_try.h"
+#include "engine/settings.h"
 #include "engine/worker_files.h"
 #include "platforms/catalogue.h"
 
 struct weft_json;
+struct weft_qemus;
 
 /* Time limits. All of them together stay below five seconds: tries run side by side. */
 enum {
@@ -45,6 +47,9 @@ struct weft_doctor {
     const struct weft_doctor_options *options;
     struct weft_doctor_report *report;
     struct weft_tries *tries;
+    struct weft_settings settings;
+    struct weft_err *why_settings;
+    char *qemu_dirs;  /* where QEMU programs are looked for */
     char *state_root; /* NULL: state_why */
     char *state_why;
     char *state_near; /* the state directory, or what there is of the way to it */
@@ -84,6 +89,7 @@ void weft_doctor_cgroup(struct weft_doctor *d);
 void weft_doctor_clock(struct weft_doctor *d);
 
 /* doctor_state.c */
+void weft_doctor_config(struct weft_doctor *d);
 void weft_doctor_state(struct weft_doctor *d);
 void weft_doctor_runtime_dir(struct weft_doctor *d);
 void weft_doctor_disk(struct weft_doctor *d);
@@ -120,10 +126,18 @@ void weft_doctor_build(struct weft_doctor *d);
 void weft_doctor_qemu_start(struct weft_doctor *d);
 void weft_doctor_probe_start(struct weft_doctor *d);  /* second round: of what the scan found */
 void weft_doctor_health_start(struct weft_doctor *d); /* third round: of those that start */
+/** A platform to try something with, which QEMU runs here: one that was asked for, else any. NULL:
+ * there is none. */
+const struct weft_platform_info *weft_doctor_emulated(const struct weft_doctor *d,
+                                                      const struct weft_qemus *qemus);
 void weft_doctor_native(struct weft_doctor *d);
 void weft_doctor_host_handlers(struct weft_doctor *d);
 void weft_doctor_qemu(struct weft_doctor *d);
 void weft_doctor_platforms(struct weft_doctor *d);
+
+/* doctor_cpu.c */
+void weft_doctor_cpu_start(struct weft_doctor *d);
+void weft_doctor_cpu_models(struct weft_doctor *d);
 
 /* doctor_registry.c */
 void weft_doctor_registry_start(struct weft_doctor *d);

@@ -71,11 +71,10 @@ static void run_native(struct weft_try_self *self, const void *data)
 static void run_scan(struct weft_try_self *self, const void *data)
 {
     const struct weft_doctor *d = data;
-    weft_auto_free char *dirs = weft_qemu_dirs();
     struct weft_qemus found = {0};
     struct weft_json *list = weft_json_array();
 
-    weft_qemu_scan(dirs, d->answers, &found);
+    weft_qemu_scan(d->qemu_dirs, d->answers, &found);
     weft_json_set(self->facts, "programs", list);
     for (size_t i = 0; i < found.n; i++) {
         struct weft_json *j = weft_json_object();
@@ -247,6 +246,52 @@ void weft_doctor_native(struct weft_doctor *d)
     weft_doctor_add(d, "native", NULL, WEFT_DOCTOR_OK, list, NULL);
 }
 
+static bool qemu_for(const struct weft_qemus *qemus, const struct weft_machine *m)
+{
+    for (size_t i = 0; i < qemus->n; i++) {
+        if (qemus->v[i].machine == m) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct weft_platform_info *weft_doctor_emulated(const struct weft_doctor *d,
+                                                      const struct weft_qemus *qemus)
+{
+    const struct weft_strv *asked = d->options->platforms;
+    struct weft_platform host;
+    size_t n;
+    const struct weft_machine *const *machines = weft_catalogue_machines(&n);
+
+    for (size_t i = 0; asked && i < asked->n; i++) {
+        struct weft_platform p;
+        const struct weft_platform_info *info =
+            weft_platform_parse(asked->v[i], &p, NULL) == 0 ? weft_catalogue_find(&p) : NULL;
+
+        if (info && info->machine && !weft_probe_native(info->machine) &&
+            qemu_for(qemus, info->machine)) {
+            return info;
+        }
+    }
+    weft_platform_host(&host);
+    for (size_t i = 0; i < n; i++) {
+        const struct weft_platform_info *info = weft_catalogue_default_of(machines[i]);
+
+        if (!weft_catalogue_maybe_native(&host, &info->platform) && qemu_for(qemus, machines[i])) {
+            return info;
+        }
+    }
+    return NULL;
+}
+
+/* Whether it runs the smallest program; one that is known from before is not asked again. */
+static bool starts(const struct weft_doctor *d, const struct weft_doctor_health *h)
+{
+    return !h->tried ||
+           weft_json_bool(weft_tries_facts(d->tries, try_probe, h->nth, NULL), "works", false);
+}
+
 /* How a program does. PARTLY: it starts, but there was no time, or nothing, to try more. */
 static enum weft_health_verdict verdict_of(const struct weft_doctor *d,
                                            const struct weft_doctor_health *h, const char **why)
@@ -258,8 +303,8 @@ static enum weft_health_verdict verdict_of(const struct weft_doctor *d,
     if (!h->tried) {
         return h->verdict;
     }
-    facts = weft_tries_facts(d->tries, try_probe, h->nth, &outcome);
-    if (!weft_json_bool(facts, "works", false)) {
+    if (!starts(d, h)) {
+        facts = weft_tries_facts(d->tries, try_probe, h->nth, &outcome);
         *why = outcome == WEFT_TRY_DONE ? weft_json_str(facts, "failure") : "it hangs";
         return WEFT_HEALTH_BAD;
     }
@@ -477,7 +522,8 @@ static void report_emulated(struct weft_doctor *d, const struct weft_machine *m,
                         weft_fmt("no static qemu-%s", m->qemu), weft_fmt("%s", mend_missing));
         break;
     case WEFT_HEALTH_BAD:
-        weft_doctor_add(d, "platform", name, WEFT_DOCTOR_FAIL,
+        /* one that starts is taken for want of a better one */
+        weft_doctor_add(d, "platform", name, starts(d, best) ? WEFT_DOCTOR_WARN : WEFT_DOCTOR_FAIL,
                         weft_fmt("%s: %s", best->program, why ? why : "it fails"),
                         weft_fmt("%s", mend_bad));
         break;

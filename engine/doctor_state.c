@@ -25,25 +25,35 @@ static const uint64_t disk_small_bytes = 2000000000;
 
 static const char mend_state[] = "WEFT_STATE_DIR=DIR with a directory of yours, on a disk";
 
-/* What is wrong with the directory of the workers' states, if it is there; NULL: nothing. Caller
- * frees. */
-static char *workers_why(const char *workers)
+void weft_doctor_config(struct weft_doctor *d)
 {
-    weft_auto_free char *version_path = weft_path_join(workers, "version");
+    if (d->why_settings) {
+        weft_doctor_add_err(d, "config", WEFT_DOCTOR_FAIL, d->why_settings);
+    } else {
+        weft_doctor_add(d, "config", NULL, WEFT_DOCTOR_OK,
+                        weft_xstrdup(d->settings.path ? d->settings.path : "no config file"), NULL);
+    }
+}
+
+/* What is wrong with a directory in the state directory, if it is there; NULL: nothing. Caller
+ * frees. */
+static char *dir_why(const char *dir)
+{
+    weft_auto_free char *version_path = weft_path_join(dir, "version");
     weft_auto_free char *version = weft_doctor_first_line(version_path);
     struct stat st;
 
-    if (lstat(workers, &st) < 0) {
+    if (lstat(dir, &st) < 0) {
         return NULL;
     }
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & S_IWOTH)) {
-        return weft_fmt("%s belongs to another user, or others can write it", workers);
+        return weft_fmt("%s belongs to another user, or others can write it", dir);
     }
-    if (access(workers, W_OK | X_OK) < 0) {
-        return weft_fmt("%s: %s", workers, strerror(errno));
+    if (access(dir, W_OK | X_OK) < 0) {
+        return weft_fmt("%s: %s", dir, strerror(errno));
     }
     if (version && strtol(version, NULL, 10) > WEFT_WORKER_FORMAT) {
-        return weft_fmt("%s was made by a newer weft (format %s)", workers, version);
+        return weft_fmt("%s was made by a newer weft (format %s)", dir, version);
     }
     return NULL;
 }
@@ -53,7 +63,8 @@ void weft_doctor_state(struct weft_doctor *d)
     const struct weft_json *facts = weft_tries_facts(d->tries, WEFT_TRY_SANDBOX, 0, NULL);
     const char *dir_error = weft_json_str(facts, "dir_error");
     weft_auto_free char *workers = NULL;
-    char *why = NULL;
+    weft_auto_free char *qemu = NULL;
+    char *why;
 
     if (!d->state_root) {
         weft_doctor_add(d, "state", NULL, WEFT_DOCTOR_FAIL, weft_xstrdup(d->state_why),
@@ -61,7 +72,9 @@ void weft_doctor_state(struct weft_doctor *d)
         return;
     }
     workers = weft_path_join(d->state_root, "workers");
-    why = workers_why(workers);
+    qemu = weft_path_join(d->state_root, "qemu");
+    why = dir_why(workers);
+    why = why ? why : dir_why(qemu);
     if (!why && dir_error) {
         why = weft_fmt("%s: %s", d->state_root, dir_error);
     }

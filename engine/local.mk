@@ -122,6 +122,7 @@ libweft_a_SOURCES += \
 	%D%/doctor.h \
 	%D%/doctor_calls.c \
 	%D%/doctor_check.h \
+	%D%/doctor_cpu.c \
 	%D%/doctor_machine.c \
 	%D%/doctor_programs.c \
 	%D%/doctor_qemu.c \

@@ -117,8 +117,7 @@ static int check_owner(const char *path, struct weft_err **err)
                            path);
 }
 
-/* The directories of the command line and the config file come first. */
-static char *qemu_dirs(const struct weft_worker_options *options)
+char *weft_worker_config_qemu_dirs(const struct weft_worker_options *options)
 {
     weft_auto_free char *usual = weft_qemu_dirs();
     weft_auto_strv dirs = {0};
@@ -139,7 +138,7 @@ static int find_qemus(struct weft_worker_config *cfg, const struct weft_worker_o
                       struct weft_err **err)
 {
     static const struct weft_cpu_choices baseline = {0};
-    weft_auto_free char *dirs = qemu_dirs(options);
+    weft_auto_free char *dirs = weft_worker_config_qemu_dirs(options);
     weft_auto_free char *path = NULL;
 
     cfg->cpu = options && options->cpu ? options->cpu : &baseline;

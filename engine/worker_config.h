@@ -20,6 +20,7 @@
 #include "platforms/catalogue.h"
 
 struct weft_err;
+struct weft_worker_options;
 
 /** A platform that QEMU runs here, on the CPU model that was asked for. */
 struct weft_emulated {
@@ -97,5 +98,9 @@ const char *weft_worker_config_runtime(const struct weft_worker_config *cfg, con
 /** What all states together may have. Errors: WEFT_E_IO (the state directory is not there). */
 int weft_worker_config_budget(const struct weft_worker_config *cfg, uint64_t *bytes,
                               struct weft_err **err);
+
+/** Where QEMU programs are looked for, joined by ':': what the options name, then the usual places.
+ * Caller frees. */
+char *weft_worker_config_qemu_dirs(const struct weft_worker_options *options);
 
 #endif

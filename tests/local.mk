@@ -41,6 +41,7 @@ unit_tests += %D%/unit/test_install %D%/unit/test_owners
 unit_tests += %D%/unit/test_existing %D%/unit/test_handler %D%/unit/test_idmap %D%/unit/test_qemu
 unit_tests += %D%/unit/test_probe %D%/unit/test_sandbox_try
 unit_tests += %D%/unit/test_worker
+unit_tests += %D%/unit/test_doctor_try
 unit_tests += %D%/unit/test_progress_model %D%/unit/test_progress %D%/unit/test_diagnose
 
 if HAVE_CMOCKA
