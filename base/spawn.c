@@ -7,11 +7,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -30,6 +32,7 @@ enum {
     DRAIN_MS = 1000,  /* how long a pipe may stay open behind a child that is gone: a grandchild may
                          hold it */
     POLL_PID_MS = 20, /* between looks at a child where there are no pidfds (Linux < 5.3) */
+    POLL_CANCEL_MS = 50, /* between looks at what can cancel a run */
 };
 
 struct stream {
@@ -557,30 +560,44 @@ void weft_child_close_stdin(struct weft_child *c)
     }
 }
 
+/* How long weft_run goes on. */
+struct limit {
+    uint64_t deadline_ms;      /* 0: none */
+    const atomic_bool *cancel; /* NULL: none */
+};
+
 /* What poll may wait: until the deadline (0: for ever), and no longer than `most` (-1: no limit).
  */
-static int poll_ms(uint64_t deadline_ms, int most)
+static int poll_ms(const struct limit *l, int most)
 {
     uint64_t now;
 
-    if (deadline_ms == 0) {
+    if (l->cancel && (most < 0 || most > POLL_CANCEL_MS)) {
+        most = POLL_CANCEL_MS;
+    }
+    if (l->deadline_ms == 0) {
         return most;
     }
     now = weft_now_ms();
-    if (now >= deadline_ms) {
+    if (now >= l->deadline_ms) {
         return 0;
     }
-    return most >= 0 && deadline_ms - now > (uint64_t)most ? most : (int)(deadline_ms - now);
+    return most >= 0 && l->deadline_ms - now > (uint64_t)most ? most : (int)(l->deadline_ms - now);
 }
 
-static bool past(uint64_t deadline_ms)
+static bool cancelled(const struct limit *l)
 {
-    return deadline_ms > 0 && weft_now_ms() >= deadline_ms;
+    return l->cancel && atomic_load(l->cancel);
+}
+
+static bool past(const struct limit *l)
+{
+    return cancelled(l) || (l->deadline_ms > 0 && weft_now_ms() >= l->deadline_ms);
 }
 
 /* Read the pipe until its end, or until the child is gone and all that it wrote is read, or until
- * the deadline. */
-static void capture(int read_end, int pidfd, uint64_t deadline_ms, struct weft_buf *buf)
+ * the limit. */
+static void capture(int read_end, int pidfd, const struct limit *limit, struct weft_buf *buf)
 {
     struct pollfd fds[2] = {{read_end, POLLIN, 0}, {pidfd, POLLIN, 0}};
     size_t rest = REST_LIMIT_BYTES; /* of what a grandchild may go on writing */
@@ -589,7 +606,7 @@ static void capture(int read_end, int pidfd, uint64_t deadline_ms, struct weft_b
     for (;;) {
         ssize_t n;
 
-        if (poll(fds, 2, poll_ms(deadline_ms, -1)) < 0) {
+        if (poll(fds, 2, poll_ms(limit, -1)) < 0) {
             if (errno == EINTR) {
                 continue;
             }
@@ -605,14 +622,14 @@ static void capture(int read_end, int pidfd, uint64_t deadline_ms, struct weft_b
             }
         }
         if (n == 0 || rest == 0 || (n < 0 && errno == EAGAIN && fds[1].revents) ||
-            (n < 0 && errno != EAGAIN && errno != EINTR) || past(deadline_ms)) {
+            (n < 0 && errno != EAGAIN && errno != EINTR) || past(limit)) {
             return;
         }
     }
 }
 
-/* Wait for the end of the child, which is not reaped. Gives false at the deadline. */
-static bool ends_before(pid_t pid, int pidfd, uint64_t deadline_ms)
+/* Wait for the end of the child, which is not reaped. Gives false at the limit. */
+static bool ends_before(pid_t pid, int pidfd, const struct limit *limit)
 {
     for (;;) {
         struct pollfd fd = {pidfd, POLLIN, 0};
@@ -624,11 +641,33 @@ static bool ends_before(pid_t pid, int pidfd, uint64_t deadline_ms)
         if (info.si_pid != 0) {
             return true;
         }
-        if (past(deadline_ms)) {
+        if (past(limit)) {
             return false;
         }
-        poll(&fd, 1, poll_ms(deadline_ms, pidfd < 0 ? POLL_PID_MS : -1));
+        poll(&fd, 1, poll_ms(limit, pidfd < 0 ? POLL_PID_MS : -1));
     }
+}
+
+static struct limit limit_of(const struct weft_run_opts *opts)
+{
+    struct limit l = {0};
+
+    if (opts->timeout_ms > 0) {
+        l.deadline_ms = weft_now_ms() + (uint64_t)opts->timeout_ms;
+        l.cancel = opts->cancel;
+    }
+    return l;
+}
+
+/* A program was killed at its limit. */
+static int fail_limit(const struct weft_run_opts *opts, const struct limit *limit,
+                      struct weft_err **err)
+{
+    if (cancelled(limit)) {
+        return weft_fail(err, WEFT_E_CANCELLED, "%s was interrupted", opts->file);
+    }
+    return weft_fail(err, WEFT_E_CHILD, "%s did not end within %.3g s", opts->file,
+                     (double)opts->timeout_ms / 1000);
 }
 
 int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **err)
@@ -639,7 +678,7 @@ int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **er
     weft_auto_fd write_end = -1;
     weft_auto_fd pidfd = -1;
     weft_auto_buf buf = {0};
-    uint64_t deadline_ms = 0;
+    struct limit limit;
     bool ended = true;
     int code = 0;
     pid_t pid;
@@ -653,9 +692,7 @@ int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **er
     if (fcntl(read_end, F_SETFL, O_NONBLOCK) < 0) {
         return weft_fail_sys(err, errno, "pipe");
     }
-    if (opts->timeout_ms > 0) {
-        deadline_ms = weft_now_ms() + (uint64_t)opts->timeout_ms;
-    }
+    limit = limit_of(opts);
     pid = start(&(struct exec_plan){.file = opts->file,
                                     .argv = opts->argv,
                                     .envp = env,
@@ -663,23 +700,22 @@ int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **er
                                     .out = write_end,
                                     .err = opts->both ? write_end : null_fd,
                                     .keep = opts->keep_fd,
-                                    .own_group = deadline_ms > 0},
+                                    .own_group = limit.deadline_ms > 0},
                 err);
     if (pid < 0) {
         return -1;
     }
     close(weft_steal_fd(&write_end));
     pidfd = open_pidfd(pid); /* without one (-1, which poll leaves out) the pipe's end has to do */
-    capture(read_end, pidfd, deadline_ms, &buf);
+    capture(read_end, pidfd, &limit, &buf);
     close(weft_steal_fd(&read_end)); /* who writes on gets SIGPIPE, and no full pipe */
-    if (deadline_ms > 0) {
-        ended = ends_before(pid, pidfd, deadline_ms);
+    if (limit.deadline_ms > 0) {
+        ended = ends_before(pid, pidfd, &limit);
         kill(-pid, SIGKILL); /* it is not reaped yet: the number is still that of its group */
     }
     reap(pid, 0, &code);
     if (!ended) {
-        return weft_fail(err, WEFT_E_CHILD, "%s did not end within %.3g s", opts->file,
-                         (double)opts->timeout_ms / 1000);
+        return fail_limit(opts, &limit, err);
     }
     *text = weft_buf_steal(&buf);
     return code;
@@ -690,4 +726,90 @@ int weft_run_capture(const char *file, char *const *argv, int both, char **text,
 {
     return weft_run(&(struct weft_run_opts){.file = file, .argv = argv, .both = both != 0}, text,
                     err);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* How weft_run_times starts its program each time. */
+struct spawn_plan {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    char **env;
+};
+
+static void spawn_plan_init(struct spawn_plan *p)
+{
+    sigset_t none, defaults;
+
+    sigemptyset(&none);
+    sigfillset(&defaults);
+    posix_spawn_file_actions_init(&p->actions);
+    posix_spawn_file_actions_addopen(&p->actions, 0, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&p->actions, 0, 1);
+    posix_spawn_file_actions_adddup2(&p->actions, 0, 2);
+    posix_spawnattr_init(&p->attr);
+    posix_spawnattr_setflags(&p->attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                           POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&p->attr, 0);
+    posix_spawnattr_setsigmask(&p->attr, &none);
+    posix_spawnattr_setsigdefault(&p->attr, &defaults);
+    p->env = merged_env(NULL);
+}
+
+static void spawn_plan_finish(struct spawn_plan *p)
+{
+    posix_spawnattr_destroy(&p->attr);
+    posix_spawn_file_actions_destroy(&p->actions);
+    free(p->env);
+}
+
+/* Its exit code, or -1. */
+static int run_spawned(const struct weft_run_opts *opts, const struct spawn_plan *plan,
+                       struct weft_err **err)
+{
+    struct limit limit = limit_of(opts);
+    bool ended = true;
+    int code = 0;
+    pid_t pid;
+    int sys = posix_spawn(&pid, opts->file, &plan->actions, &plan->attr, opts->argv, plan->env);
+
+    if (sys) {
+        weft_fail(err, WEFT_E_CHILD, "cannot run %s: %s", opts->file, strerror(sys));
+        if (err) {
+            (*err)->sys = sys;
+        }
+        return -1;
+    }
+    if (limit.deadline_ms > 0) {
+        weft_auto_fd pidfd = open_pidfd(pid);
+
+        ended = ends_before(pid, pidfd, &limit);
+        kill(-pid, SIGKILL); /* as in weft_run */
+    }
+    reap(pid, 0, &code);
+    return ended ? code : fail_limit(opts, &limit, err);
+}
+
+int weft_run_times(const struct weft_run_opts *opts, unsigned times, uint64_t *elapsed_ns,
+                   struct weft_err **err)
+{
+    struct spawn_plan plan;
+    uint64_t from_ns;
+    int code = 0;
+
+    keep_exit_codes();
+    spawn_plan_init(&plan);
+    from_ns = now_ns();
+    for (unsigned i = 0; i < times && code == 0; i++) {
+        code = run_spawned(opts, &plan, err);
+    }
+    *elapsed_ns = now_ns() - from_ns;
+    spawn_plan_finish(&plan);
+    return code;
 }

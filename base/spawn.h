@@ -9,8 +9,10 @@
 #ifndef WEFT_BASE_SPAWN_H
 #define WEFT_BASE_SPAWN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct weft_err;
@@ -63,19 +65,30 @@ struct weft_run_opts {
     int keep_fd;       /* > 2: stays open in the program, under this number; 0: none */
     long timeout_ms;   /* > 0: it gets a process group of its own, which is killed after so long,
                           and also when the program ends before that; 0: none */
+    const atomic_bool *cancel; /* with timeout_ms: killed likewise once this is true; or NULL */
 };
 
 /**
  * Run a short-lived program to its end, without a loop, stdin /dev/null, and give what it wrote to
  * stdout (and stderr, when `both`), the first 1 MiB of it. What is left of the program's own
  * children is not waited for. Blocks; Thread: any. Returns its exit code (128 + signal), or -1:
- * WEFT_E_CHILD when it cannot be executed (sys: errno) or takes too long, WEFT_E_IO. Caller frees
- * *text.
+ * WEFT_E_CHILD when it cannot be executed (sys: errno) or takes too long, WEFT_E_CANCELLED,
+ * WEFT_E_IO. Caller frees *text.
  */
 int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **err);
 
 /** The same without the rarer options. */
 int weft_run_capture(const char *file, char *const *argv, int both, char **text,
                      struct weft_err **err);
+
+/**
+ * Run a program `times` times, one after the other, with /dev/null for all three of its streams and
+ * as little around it as can be (vfork, no pipe), and give the time that this took: for measuring
+ * what its start costs. opts->timeout_ms (> 0) is for each run; `both` and `keep_fd` are not used.
+ * Stops at the first run that does not end with exit code 0. Returns the exit code of the last run
+ * (128 + signal), or -1 as weft_run. Blocks; Thread: any.
+ */
+int weft_run_times(const struct weft_run_opts *opts, unsigned times, uint64_t *elapsed_ns,
+                   struct weft_err **err);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -934,6 +935,68 @@ static void test_run_timeout(void **state)
     }
 }
 
+struct cancel_later {
+    atomic_bool flag;
+};
+
+static void *set_flag(void *data)
+{
+    struct cancel_later *c = data;
+
+    usleep(200 * 1000);
+    atomic_store(&c->flag, true);
+    return NULL;
+}
+
+/* The same for both ways to run a program: killed with what it started, long before its limit. */
+static void test_run_cancel(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        struct cancel_later c = {0};
+        char sh[] = "sh", flag[] = "-c", script[] = "sleep 40; sleep 40";
+        char *argv[] = {sh, flag, script, NULL};
+        const struct weft_run_opts opts = {
+            .file = "/bin/sh", .argv = argv, .timeout_ms = 30000, .cancel = &c.flag};
+        weft_auto_err err = NULL;
+        uint64_t start_ms = weft_now_ms(), ns;
+        char *text = NULL;
+        pthread_t thread;
+
+        assert_int_equal(pthread_create(&thread, NULL, set_flag, &c), 0);
+        assert_int_equal(
+            way == 0 ? weft_run(&opts, &text, &err) : weft_run_times(&opts, 3, &ns, &err), -1);
+        pthread_join(thread, NULL);
+        assert_int_equal(err->code, WEFT_E_CANCELLED);
+        assert_null(text);
+        assert_true(weft_now_ms() - start_ms < 20000);
+    }
+}
+
+static void test_run_times(void **state)
+{
+    char sh[] = "sh", flag[] = "-c", sleeps[] = "sleep 0.05", fails[] = "exit 7",
+         slow[] = "sleep 9";
+    char *argv[] = {sh, flag, sleeps, NULL};
+    struct weft_run_opts opts = {.file = "/bin/sh", .argv = argv, .timeout_ms = 20000};
+    weft_auto_err err = NULL;
+    uint64_t ns = 0;
+
+    (void)state;
+    assert_int_equal(weft_run_times(&opts, 3, &ns, &err), 0);
+    assert_true(ns >= 150 * 1000000ULL && ns < 20000 * 1000000ULL);
+    argv[2] = fails;
+    assert_int_equal(weft_run_times(&opts, 1000000, &ns, &err), 7);
+    argv[2] = slow;
+    opts.timeout_ms = 100;
+    assert_int_equal(weft_run_times(&opts, 3, &ns, &err), -1);
+    assert_int_equal(err->code, WEFT_E_CHILD);
+    weft_err_freep(&err);
+    opts.file = "/nonexistent";
+    assert_int_equal(weft_run_times(&opts, 3, &ns, &err), -1);
+    assert_int_equal(err->sys, ENOENT);
+}
+
 static void capture_work(void *data)
 {
     char *text = NULL;
@@ -1086,6 +1149,8 @@ int main(void)
         spawn_test(test_capture_limit),
         spawn_test(test_capture_grandchild),
         spawn_test(test_run_timeout),
+        spawn_test(test_run_cancel),
+        spawn_test(test_run_times),
         spawn_test(test_capture_in_threads),
         spawn_test(test_sigchld_ignored),
         spawn_test(test_reaped_by_others),
