@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+libweft_a_SOURCES += \
+	%D%/stats.c \
+	%D%/stats.h
+
 # What weft costs, measured: bench/README.md.
 EXTRA_DIST += %D%/overhead %D%/README.md %D%/qemu_rank %D%/guest/qemu_rank.c
 

@@ -12,6 +12,7 @@ unit_tests += %D%/unit/test_loop
 unit_tests += %D%/unit/test_spawn
 unit_tests += %D%/unit/test_platform %D%/unit/test_match
 unit_tests += %D%/unit/test_level
+unit_tests += %D%/unit/test_bench_stats
 unit_tests += %D%/unit/test_elf %D%/unit/test_stub %D%/unit/test_qemu_copy
 unit_tests += %D%/unit/test_cpu %D%/unit/test_qemu_models
 unit_tests += %D%/unit/test_reference
