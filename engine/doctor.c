@@ -180,6 +180,7 @@ static void gather(struct weft_doctor *d)
     d->answers = weft_answers_create(answers);
     d->runtime_root = weft_path_abs(runtime, NULL);
     d->tmp = getenv("TMPDIR") && *getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+    d->try_dir = access(d->state_near, W_OK | X_OK) == 0 ? d->state_near : d->tmp;
     (void)weft_buildkit_find_one("buildkitd", "WEFT_BUILDKITD", &d->programs.buildkitd,
                                  &d->why_buildkitd);
     (void)weft_buildkit_find_one("buildctl", "WEFT_BUILDCTL", &d->programs.buildctl,

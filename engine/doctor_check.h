@@ -52,7 +52,8 @@ struct weft_doctor {
     char *qemu_dirs;  /* where QEMU programs are looked for */
     char *state_root; /* NULL: state_why */
     char *state_why;
-    char *state_near; /* the state directory, or what there is of the way to it */
+    char *state_near;    /* the state directory, or what there is of the way to it */
+    const char *try_dir; /* state_near; where that cannot be written, another directory */
     char *runtime_root;
     const char *tmp;               /* where tries put small files */
     struct weft_buildkit programs; /* NULL: not found; its `why` says so */

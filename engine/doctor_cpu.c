@@ -54,7 +54,7 @@ void weft_doctor_cpu_start(struct weft_doctor *d)
 {
     weft_tries_add(d->tries, &(struct weft_try_opts){.name = name,
                                                      .limit_ms = WEFT_DOCTOR_LONG_MS,
-                                                     .dir = d->state_near,
+                                                     .dir = d->try_dir,
                                                      .fn = try_models,
                                                      .data = d});
 }

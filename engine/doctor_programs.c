@@ -218,7 +218,7 @@ void weft_doctor_build_start(struct weft_doctor *d)
     for (size_t i = 0; (platform = build_platform(d, i)); i++) {
         weft_tries_add(d->tries, &(struct weft_try_opts){.name = "build",
                                                          .limit_ms = WEFT_DOCTOR_BUILD_MS,
-                                                         .dir = d->state_near,
+                                                         .dir = d->try_dir,
                                                          .short_dir = "/tmp",
                                                          .fn = try_build,
                                                          .data = platform});

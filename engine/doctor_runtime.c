@@ -36,13 +36,17 @@ static char *describe_runtime(const struct weft_doctor *d, const struct weft_jso
     const char *said = weft_json_str(weft_tries_facts(d->tries, name, 0, NULL), "version");
     weft_auto_free char *version = weft_xstrdup(said ? said : weft_path_base(path));
     char *word = strstr(version, " version ");
+    enum weft_try_outcome outcome;
+    const char *no_answer;
 
+    (void)weft_tries_facts(d->tries, WEFT_TRY_SANDBOX, 0, &outcome);
+    no_answer = outcome == WEFT_TRY_TOO_LONG ? "hangs" : "not tried";
     *works = weft_str_eq(trial, "works");
     if (word) {
         memmove(word + 1, word + 9, strlen(word + 9) + 1);
     }
     if (!fits) {
-        return weft_fmt("%s hangs", version);
+        return weft_fmt("%s %s", version, no_answer);
     }
     if (*fits != 'y') {
         return weft_fmt("%s %s", version,
@@ -52,7 +56,7 @@ static char *describe_runtime(const struct weft_doctor *d, const struct weft_jso
         return weft_fmt("%s works", version);
     }
     return trial && *trial ? weft_fmt("%s fails: %s", version, trial)
-                           : weft_fmt("%s not tried", version);
+                           : weft_fmt("%s %s", version, trial ? "not tried" : no_answer);
 }
 
 void weft_doctor_runtime(struct weft_doctor *d)
@@ -78,9 +82,10 @@ void weft_doctor_runtime(struct weft_doctor *d)
     if (any_works) {
         weft_doctor_add(d, "runtime", NULL, WEFT_DOCTOR_OK, found, NULL);
     } else if (!any_fits) {
-        weft_doctor_add(d, "runtime", NULL,
-                        weft_json_str(facts, "dir_error") ? WEFT_DOCTOR_SKIP : WEFT_DOCTOR_FAIL,
-                        found, weft_fmt("sudo apt-get install runc"));
+        weft_doctor_add(
+            d, "runtime", NULL,
+            weft_json_str(facts, "dir_error") ? WEFT_DOCTOR_SKIP : WEFT_DOCTOR_FAIL, found,
+            weft_json_str(facts, "dir_error") ? NULL : weft_fmt("sudo apt-get install runc"));
     } else if (!weft_doctor_entered(d) || !d->programs.buildctl) {
         weft_doctor_add(d, "runtime", NULL, WEFT_DOCTOR_SKIP, found, NULL);
     } else {

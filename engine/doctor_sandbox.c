@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -188,7 +189,7 @@ void weft_doctor_sandbox_start(struct weft_doctor *d)
 {
     weft_tries_add(d->tries, &(struct weft_try_opts){.name = WEFT_TRY_SANDBOX,
                                                      .limit_ms = WEFT_DOCTOR_LONG_MS,
-                                                     .dir = d->state_near,
+                                                     .dir = d->try_dir,
                                                      .fn = try_sandbox,
                                                      .data = d});
 }
@@ -209,6 +210,48 @@ void weft_doctor_skip(struct weft_doctor *d, const char *id, const char *what)
                     NULL);
 }
 
+/* The capabilities that writing the maps takes root, and that it has not. Caller frees; NULL: none.
+ */
+static char *missing_capabilities(void)
+{
+    static const struct {
+        const char *name;
+        int bit;
+    } needed[] = {{"SETGID", CAP_SETGID}, {"SETUID", CAP_SETUID}, {"SETFCAP", CAP_SETFCAP}};
+    static const char key[] = "\nCapEff:";
+    weft_auto_free char *text = NULL;
+    weft_auto_strv missing = {0};
+    unsigned long long has;
+    const char *p;
+
+    if (geteuid() != 0 || weft_read_file("/proc/self/status", 1 << 16, &text, NULL, NULL) < 0 ||
+        !(p = strstr(text, key))) {
+        return NULL;
+    }
+    has = strtoull(p + sizeof(key) - 1, NULL, 16);
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        if (!(has & 1ULL << needed[i].bit)) {
+            weft_strv_add(&missing, needed[i].name);
+        }
+    }
+    return missing.n > 0 ? weft_strv_join(&missing, ", ") : NULL;
+}
+
+/* Where namespaces are refused: what else is going to be missing. */
+static void foresee_idmap(struct weft_doctor *d)
+{
+    weft_auto_free char *missing = missing_capabilities();
+
+    if (!missing) {
+        weft_doctor_skip(d, "idmap", "writing the id maps");
+        return;
+    }
+    weft_doctor_add(d, "idmap", NULL, WEFT_DOCTOR_FAIL,
+                    weft_fmt("root lacks the capabilities %s", missing),
+                    weft_fmt("grant the container these too (pod: capabilities.add; docker: "
+                             "--cap-add)"));
+}
+
 void weft_doctor_idmap(struct weft_doctor *d)
 {
     enum weft_try_outcome outcome;
@@ -224,7 +267,7 @@ void weft_doctor_idmap(struct weft_doctor *d)
                                  newuidmap ? newuidmap : ""),
                         NULL);
     } else if (ids > 0 && weft_doctor_is_bad(d, "userns")) {
-        weft_doctor_skip(d, "idmap", "writing the id maps");
+        foresee_idmap(d);
     } else if (error) {
         weft_doctor_add(d, "idmap", NULL, WEFT_DOCTOR_FAIL, weft_fmt("%s", error),
                         weft_xstrdup_null(hint));
@@ -281,7 +324,7 @@ void weft_doctor_overlay(struct weft_doctor *d)
     const char *how = weft_json_str(facts_of(d, WEFT_TRY_SANDBOX), "overlay");
     struct statfs st;
 
-    if (!how) {
+    if (!how || d->try_dir != d->state_near) {
         weft_doctor_skip(d, "overlay", "stacking layers");
     } else if (strcmp(how, "works") != 0) {
         weft_doctor_add(d, "overlay", NULL, WEFT_DOCTOR_WARN,

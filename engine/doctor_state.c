@@ -75,6 +75,9 @@ void weft_doctor_state(struct weft_doctor *d)
     qemu = weft_path_join(d->state_root, "qemu");
     why = dir_why(workers);
     why = why ? why : dir_why(qemu);
+    if (!why && d->try_dir != d->state_near) {
+        why = weft_fmt("%s: %s cannot be written", d->state_root, d->state_near);
+    }
     if (!why && dir_error) {
         why = weft_fmt("%s: %s", d->state_root, dir_error);
     }

@@ -143,6 +143,12 @@ agrees "disk full" fails disk in_state_on \
 says disk found "full"
 agrees "state read-only" fails state in_state_on "mount -t tmpfs -o ro none vol"
 says state mend WEFT_STATE_DIR
+says idmap status ok
+says runtime status ok
+says overlay status skip
+printf 'cpu: [1\n' >config.yaml
+agrees "a config file with a mistake" fails config env WEFT_CONFIG="$PWD/config.yaml"
+says config found config.yaml
 mkdir -m 755 open
 agrees "a runtime directory that others can enter" fails runtime-dir env WEFT_RUNTIME_DIR="$PWD/open"
 agrees "a masked /proc" works "" \

@@ -47,6 +47,10 @@ fresh
 agrees "a user namespace, the default profile" fails "seccomp userns" in_container 100000 --userns --
 default_profile
 fresh
+agrees "root without capabilities, the default profile" fails "idmap seccomp userns" in_container 0 --cap-drop ALL --
+says idmap found SETFCAP
+says idmap mend capabilities.add
+fresh
 agrees "no capabilities, no new privileges" fails "idmap seccomp userns" \
     in_container 12345 --user 12345 --cap-drop ALL --no-new-privs --
 fresh
