@@ -421,7 +421,7 @@ static char *find_cc1(const char *root, const struct weft_machine *m)
     return found;
 }
 
-/* 64 functions with loops, so that the optimiser has something to do. It includes nothing. */
+/* 16 functions with loops, so that the optimiser has something to do. It includes nothing. */
 static const char compiled[] =
     "#define F(n) unsigned long f##n(const unsigned long *p, int k) { unsigned long s = n;"
     " for (int i = 0; i < k; i++) { s = s * 31 + (p[i] ^ (s >> 7)); if (s & 1) s += f(p, i, n); }"
@@ -430,7 +430,7 @@ static const char compiled[] =
     " switch (n & 3) { case 0: return p[i] / 3; case 1: return p[i] % 7; case 2: return i * n; }"
     " return p[i] << (n & 15); }\n"
     "#define G(n) F(n##0) F(n##1) F(n##2) F(n##3) F(n##4) F(n##5) F(n##6) F(n##7)\n"
-    "G(1) G(2) G(3) G(4) G(5) G(6) G(7) G(8)\n";
+    "G(1) G(2)\n";
 
 /* Compile once. NULL: it worked, and *text is the assembly. */
 static char *compile_once(char *const *argv, const char *output, char **text)
@@ -451,7 +451,7 @@ static char *compile_once(char *const *argv, const char *output, char **text)
     if (weft_read_file(output, OUTPUT_MAX, text, NULL, &err) < 0) {
         return weft_xstrdup(err->msg);
     }
-    return strstr(*text, "f87") ? NULL : weft_fmt("its output is not what it was given");
+    return strstr(*text, "f27") ? NULL : weft_fmt("its output is not what it was given");
 }
 
 /* NULL: it worked */
