@@ -26,7 +26,8 @@
 #endif
 
 enum {
-    PHDRS_MAX = 64
+    PHDRS_MAX = 64,
+    ASK_MS = 5000 /* what hangs is no QEMU to be asked */
 };
 
 /* A host program: its headers have our byte order and word size. */
@@ -129,7 +130,9 @@ char *weft_qemu_ask_version(const char *program)
     char *argv[] = {name, option, NULL};
     weft_auto_free char *answer = NULL;
 
-    if (weft_run_capture(program, argv, 0, &answer, NULL) != 0 || !answer) {
+    if (weft_run(&(struct weft_run_opts){.file = program, .argv = argv, .timeout_ms = ASK_MS},
+                 &answer, NULL) != 0 ||
+        !answer) {
         return NULL;
     }
     return weft_qemu_parse_version(answer);

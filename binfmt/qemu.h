@@ -25,8 +25,8 @@ char *weft_qemu_dirs(void);
 /** Whether the file is an ELF program for this machine that needs no dynamic loader. */
 bool weft_qemu_is_static(const char *path);
 
-/** The version that "PROGRAM --version" says, as "7.2.22". Runs it. Caller frees; NULL where it
- * does not say. */
+/** The version that "PROGRAM --version" says, as "7.2.22". Runs it, for at most 5 s. Caller frees;
+ * NULL where it does not say. */
 char *weft_qemu_ask_version(const char *program);
 
 /** The version in the first line of such an answer. Caller frees; NULL: none. */
