@@ -74,10 +74,13 @@ libexec_weft_init_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 libexec_weft_init_LDADD = $(weft_libs)
 
 libweft_a_SOURCES += \
+	%D%/bench_show.c \
+	%D%/bench_show.h \
 	%D%/binfmt_show.c \
 	%D%/binfmt_show.h \
 	%D%/buildkit.c \
 	%D%/buildkit.h \
+	%D%/cmd_bench.c \
 	%D%/cmd_binfmt.c \
 	%D%/cmd_qemu.c \
 	%D%/cmd_platforms.c \

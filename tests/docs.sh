@@ -104,7 +104,7 @@ examples_in()
 {
     sed -e 's/\\e$/\\/' -e ':more' -e '/\\$/{N;s/\\\n */ /;b more' -e '}' "$1" |
         { if [[ $1 == *.md ]]; then grep '^    '; else cat; fi || true; } |
-        sed -n -E 's/^ *([A-Z_]+=[^ ]* |[A-Z]+\/)*(weft (binfmt|build|doctor|platforms|qemu|worker) .*)/\2/p' | sed 's/ *#.*//; s/ |.*//'
+        sed -n -E 's/^ *([A-Z_]+=[^ ]* |[A-Z]+\/)*(weft (bench|binfmt|build|doctor|platforms|qemu|worker) .*)/\2/p' | sed 's/ *#.*//; s/ |.*//'
 }
 
 # --help at its end makes weft read a command line and do nothing: unknown flags are found.

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest programs that are measured (bench/kernels/), as installed: for each machine a program
+ * with all kernels in it, and programs that do nothing but start. Knows how they are run, natively
+ * or under QEMU, and what they have to answer.
+ */
+#ifndef WEFT_BENCH_KERNELS_H
+#define WEFT_BENCH_KERNELS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "platforms/catalogue.h"
+
+struct weft_err;
+
+/** One kernel. */
+struct weft_kernel {
+    char *name;
+    char *description;
+    uint64_t iterations; /* that take about 40 ms natively; a guess for another CPU than ours */
+    const char *start;   /* the program whose start is measured, "start-dynamic"; NULL: a kernel of
+                            the program with all of them; static */
+    bool quick;          /* one of the few that a quick run measures */
+};
+
+/** Start from {0}; end with weft_kernels_finish. */
+struct weft_kernels {
+    struct weft_kernel *v;
+    size_t n;
+};
+
+/** How the programs of a machine are run. All borrowed. */
+struct weft_kernel_side {
+    const struct weft_machine *machine;
+    const char *qemu;  /* NULL: natively */
+    const char *model; /* NULL: QEMU's default */
+    bool plain;        /* the compiler's default code, also where there is that of a distribution */
+};
+
+/** What a run came to. Start from {0}; end with weft_kernel_run_finish. */
+struct weft_kernel_run {
+    uint64_t ns;
+    char check[17]; /* 16 hex digits; "": a start, which has none */
+    char *failure;  /* it did not do what it should: how; one line */
+    char *skipped;  /* it cannot be run here: why; one line */
+};
+
+/** Where they are: libexec/bench/. Caller frees. */
+char *weft_kernels_dir(void);
+
+/** Whether there are programs of m. */
+bool weft_kernels_has(const struct weft_machine *m);
+
+/** Whether m has programs compiled as distributions do, besides those of the compiler's defaults.
+ */
+bool weft_kernels_has_distribution(const struct weft_machine *m);
+
+/**
+ * The kernels, as the native programs of m list them. Errors: WEFT_E_UNSUPPORTED (there are no
+ * programs of m), WEFT_E_CHILD, WEFT_E_FORMAT.
+ */
+int weft_kernels_list(const struct weft_machine *m, struct weft_kernels *out,
+                      struct weft_err **err);
+void weft_kernels_finish(struct weft_kernels *k);
+
+/**
+ * Run a kernel once, on the CPU that the calling thread is bound to. What goes wrong is in *out,
+ * but for cancelling. @param timeout_ms > 0. Returns 0, or -1 with WEFT_E_CANCELLED. Thread: any.
+ */
+int weft_kernel_run(const struct weft_kernel *k, const struct weft_kernel_side *side,
+                    uint64_t iterations, long timeout_ms, const atomic_bool *cancel,
+                    struct weft_kernel_run *out, struct weft_err **err);
+void weft_kernel_run_finish(struct weft_kernel_run *r);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "bench/result.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+enum {
+    SCHEMA = 1,
+    STATE_VERSION = 1, /* of STATE/bench */
+    VERSION_MAX_BYTES = 64,
+};
+
+void weft_bench_kernel_finish(struct weft_bench_kernel *k)
+{
+    free(k->name);
+    free(k->samples);
+    weft_strv_finish(&k->noise);
+    free(k->failure);
+    free(k->skipped);
+}
+
+void weft_bench_result_finish(struct weft_bench_result *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct weft_bench_target *t = &r->targets[i];
+
+        for (size_t k = 0; k < t->n; k++) {
+            weft_bench_kernel_finish(&t->kernels[k]);
+        }
+        free(t->kernels);
+        free(t->qemu);
+        free(t->version);
+        free(t->model);
+    }
+    free(r->targets);
+    weft_facts_finish(&r->machine);
+    weft_strv_finish(&r->skipped);
+    *r = (struct weft_bench_result){0};
+}
+
+bool weft_bench_kernel_counts(const struct weft_bench_kernel *k)
+{
+    return !k->failure && !k->skipped && !k->plain && k->ratio.ratio > 0;
+}
+
+void weft_bench_target_sum_up(struct weft_bench_target *target)
+{
+    weft_auto_free struct weft_stats_set *sets = weft_xcalloc(target->n + 1, sizeof(*sets));
+    weft_auto_free double **ratios = weft_xcalloc(target->n + 1, sizeof(*ratios));
+    size_t n = 0;
+
+    for (size_t i = 0; i < target->n; i++) {
+        const struct weft_bench_kernel *k = &target->kernels[i];
+
+        if (!weft_bench_kernel_counts(k)) {
+            continue;
+        }
+        ratios[n] = weft_xcalloc(k->n, sizeof(**ratios));
+        sets[n].ratios = ratios[n];
+        for (size_t s = 0; s < k->n; s++) {
+            if (k->samples[s].counted) {
+                ratios[n][sets[n].n++] = (double)k->samples[s].emulated_ns /
+                                         (double)k->samples[s].native_ns;
+            }
+        }
+        n++;
+    }
+    target->mean = n > 0 ? weft_stats_mean(sets, n) : (struct weft_ratio){0};
+    for (size_t i = 0; i < n; i++) {
+        free(ratios[i]);
+    }
+}
+
+/* --- JSON --- */
+
+static struct weft_json *strings(const struct weft_strv *v)
+{
+    struct weft_json *list = weft_json_array();
+
+    for (size_t i = 0; i < v->n; i++) {
+        weft_json_append_str(list, v->v[i]);
+    }
+    return list;
+}
+
+static struct weft_json *machine_json(const struct weft_facts *f)
+{
+    struct weft_json *j = weft_json_object();
+    struct weft_platform host;
+    char name[WEFT_PLATFORM_SIZE];
+
+    weft_platform_host(&host);
+    weft_json_set_str(j, "platform", weft_platform_format(&host, name));
+    weft_json_set_str(j, "cpu", f->cpu);
+    weft_json_set(j, "flags", strings(&f->flags));
+    weft_json_set_int(j, "cpus", f->cpus);
+    weft_json_set_int(j, "cpus_allowed", f->cpus_allowed);
+    if (f->memory_bytes > 0) {
+        weft_json_set_int(j, "memory_bytes", (int64_t)f->memory_bytes);
+    }
+    weft_json_set_str(j, "kernel", f->kernel);
+    weft_json_set_str(j, "hypervisor", f->hypervisor ? f->hypervisor : "none");
+    weft_json_set_str(j, "vendor", f->vendor);
+    weft_json_set_str(j, "product", f->product);
+    weft_json_set_str(j, "instance_type", f->instance_type);
+    return j;
+}
+
+static struct weft_json *conditions_json(const struct weft_bench_result *r)
+{
+    struct weft_json *j = weft_json_object();
+
+    weft_json_set_int(j, "cpu", r->cpu);
+    weft_json_set_real(j, "load_before", r->load_before);
+    weft_json_set_real(j, "load_after", r->load_after);
+    weft_json_set_real(j, "stolen", r->stolen);
+    return j;
+}
+
+static void set_ratio(struct weft_json *j, const struct weft_ratio *r)
+{
+    if (r->ratio > 0) {
+        weft_json_set_real(j, "ratio", r->ratio);
+        weft_json_set_real(j, "low", r->low);
+        weft_json_set_real(j, "high", r->high);
+    }
+}
+
+static struct weft_json *sample_json(const struct weft_bench_sample *s)
+{
+    struct weft_json *j = weft_json_object();
+
+    weft_json_set_int(j, "native_ns", (int64_t)s->native_ns);
+    weft_json_set_int(j, "emulated_ns", (int64_t)s->emulated_ns);
+    weft_json_set_real(j, "stolen", s->stolen);
+    weft_json_set_bool(j, "counted", s->counted);
+    return j;
+}
+
+static struct weft_json *kernel_json(const struct weft_bench_kernel *k)
+{
+    struct weft_json *j = weft_json_object();
+    struct weft_json *samples = weft_json_array();
+
+    weft_json_set_str(j, "name", k->name);
+    weft_json_set_bool(j, "plain", k->plain);
+    weft_json_set_str(j, "failure", k->failure);
+    weft_json_set_str(j, "skipped", k->skipped);
+    if (!k->failure && !k->skipped) {
+        set_ratio(j, &k->ratio);
+        weft_json_set_int(j, "iterations", (int64_t)k->iterations);
+        if (k->mhz > 0) {
+            weft_json_set_real(j, "mhz", k->mhz);
+        }
+        weft_json_set(j, "noise", strings(&k->noise));
+        for (size_t i = 0; i < k->n; i++) {
+            weft_json_append(samples, sample_json(&k->samples[i]));
+        }
+        weft_json_set(j, "samples", samples);
+    } else {
+        weft_json_free(samples);
+    }
+    return j;
+}
+
+static struct weft_json *target_json(const struct weft_bench_target *t)
+{
+    struct weft_json *j = weft_json_object();
+    struct weft_json *qemu = weft_json_object();
+    struct weft_json *mean = weft_json_object();
+    struct weft_json *kernels = weft_json_array();
+    char name[WEFT_PLATFORM_SIZE];
+
+    weft_json_set_str(j, "platform", weft_platform_format(&t->platform->platform, name));
+    weft_json_set_str(qemu, "path", t->qemu);
+    weft_json_set_str(qemu, "version", t->version);
+    weft_json_set(j, "qemu", qemu);
+    weft_json_set_str(j, "cpu_model", t->model);
+    set_ratio(mean, &t->mean);
+    weft_json_set(j, "mean", mean);
+    for (size_t i = 0; i < t->n; i++) {
+        weft_json_append(kernels, kernel_json(&t->kernels[i]));
+    }
+    weft_json_set(j, "kernels", kernels);
+    return j;
+}
+
+/* "2026-11-23T21:45:00Z"; for a file's name without the marks. Caller frees. */
+static char *format_time(time_t t, bool for_file)
+{
+    struct tm tm;
+
+    gmtime_r(&t, &tm);
+    tm.tm_year += 1900;
+    tm.tm_mon += 1;
+    return for_file ? weft_fmt("%04d%02d%02dT%02d%02d%02dZ", tm.tm_year, tm.tm_mon, tm.tm_mday,
+                               tm.tm_hour, tm.tm_min, tm.tm_sec)
+                    : weft_fmt("%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year, tm.tm_mon, tm.tm_mday,
+                               tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+struct weft_json *weft_bench_result_json(const struct weft_bench_result *r)
+{
+    struct weft_json *j = weft_json_object();
+    struct weft_json *targets = weft_json_array();
+    weft_auto_free char *started = format_time(r->started, false);
+
+    weft_json_set_int(j, "schema", SCHEMA);
+    weft_json_set_str(j, "kind", "weft bench");
+    weft_json_set_str(j, "weft", PACKAGE_VERSION);
+    weft_json_set_str(j, "started", started);
+    weft_json_set_real(j, "seconds", r->seconds);
+    weft_json_set_bool(j, "quick", r->quick);
+    weft_json_set_bool(j, "complete", !r->interrupted);
+    weft_json_set(j, "machine", machine_json(&r->machine));
+    weft_json_set(j, "conditions", conditions_json(r));
+    for (size_t i = 0; i < r->n; i++) {
+        weft_json_append(targets, target_json(&r->targets[i]));
+    }
+    weft_json_set(j, "targets", targets);
+    weft_json_set(j, "skipped", strings(&r->skipped));
+    return j;
+}
+
+/* --- the state --- */
+
+/* Make the directory, or see whether it is of a version that we know. */
+static int open_state(const char *dir, struct weft_err **err)
+{
+    weft_auto_free char *path = weft_path_join(dir, "version");
+    weft_auto_free char *results = weft_path_join(dir, "results");
+    weft_auto_free char *ours = weft_fmt("%d\n", STATE_VERSION);
+    weft_auto_free char *text = NULL;
+    weft_auto_err why = NULL;
+
+    if (weft_read_file(path, VERSION_MAX_BYTES, &text, NULL, &why) < 0) {
+        if (why->sys != ENOENT) {
+            return weft_fail(err, why->code, "%s", why->msg);
+        }
+        if (weft_mkdirs(results, 0755, err) < 0) {
+            return -1;
+        }
+        return weft_write_file(path, ours, strlen(ours), 0644, err);
+    }
+    if (strtol(text, NULL, 10) > STATE_VERSION) {
+        weft_fail(err, WEFT_E_UNSUPPORTED, "%s was written by a newer weft", dir);
+        return weft_err_hint(err, "use that weft, or another directory: WEFT_STATE_DIR");
+    }
+    return weft_mkdirs(results, 0755, err);
+}
+
+int weft_bench_result_keep(const char *state, const struct weft_bench_result *r, char **path,
+                           struct weft_err **err)
+{
+    weft_auto_free char *dir = weft_path_join(state, "bench");
+    weft_auto_json j = weft_bench_result_json(r);
+    weft_auto_free char *text = weft_json_dump(j, 1);
+    weft_auto_free char *line = weft_fmt("%s\n", text);
+    weft_auto_free char *started = format_time(r->started, true);
+
+    if (weft_mkdirs(state, 0700, err) < 0 || open_state(dir, err) < 0) {
+        return -1;
+    }
+    /* two in the same second are two */
+    *path = weft_fmt("%s/results/%s-%ld.json", dir, started, (long)getpid());
+    if (weft_write_file(*path, line, strlen(line), 0644, err) < 0) {
+        free(weft_steal(path));
+        return -1;
+    }
+    return 0;
+}

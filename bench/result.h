@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The result of a benchmark: what was measured on which machine, every sample of it, as data and as
+ * JSON (bench/result.schema.json), and where results are kept. Measures nothing.
+ */
+#ifndef WEFT_BENCH_RESULT_H
+#define WEFT_BENCH_RESULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/str.h"
+#include "bench/facts.h"
+#include "bench/stats.h"
+#include "platforms/catalogue.h"
+
+struct weft_err;
+struct weft_json;
+
+/** A native and an emulated run of the same work, one right after the other. */
+struct weft_bench_sample {
+    uint64_t native_ns;
+    uint64_t emulated_ns;
+    double stolen; /* of the CPU's time meanwhile, 0 to 1 */
+    bool counted;  /* false: too much was stolen, and there are others */
+};
+
+/** A kernel under one target. */
+struct weft_bench_kernel {
+    char *name;
+    bool plain;          /* the compiler's default code, where others are a distribution's */
+    uint64_t iterations; /* of each run; 0: it never got so far */
+    struct weft_bench_sample *samples;
+    size_t n;
+    struct weft_ratio ratio; /* of the counted samples; 0: there are none */
+    double mhz;              /* of the CPU, after the last sample; 0: not known */
+    struct weft_strv noise;  /* why the ratio is not to be trusted much; none: it is */
+    char *failure;           /* it did wrong: how. It has no time then */
+    char *skipped;           /* it was not run: why */
+};
+
+/** What emulates a platform: a QEMU on a CPU model. */
+struct weft_bench_target {
+    const struct weft_platform_info *platform;
+    char *qemu;    /* path */
+    char *version; /* NULL: not known */
+    char *model;
+    struct weft_bench_kernel *kernels;
+    size_t n;
+    struct weft_ratio mean; /* geometric, over the kernels that have a ratio; 0: none has */
+};
+
+/** Start from {0}; end with weft_bench_result_finish. */
+struct weft_bench_result {
+    struct weft_facts machine;
+    time_t started;
+    double seconds;
+    bool quick;
+    bool interrupted;
+    bool failed; /* a kernel did wrong */
+    int cpu;     /* that everything ran on */
+    double load_before, load_after;
+    double stolen; /* of the CPU's time, over all of it */
+    struct weft_bench_target *targets;
+    size_t n;
+    struct weft_strv skipped; /* "linux/386: runs natively": what was not measured at all */
+};
+
+void weft_bench_kernel_finish(struct weft_bench_kernel *k);
+void weft_bench_result_finish(struct weft_bench_result *r);
+
+/** Whether the kernel has a ratio that counts in a mean: it did right, and is of the code that a
+ * distribution has. */
+bool weft_bench_kernel_counts(const struct weft_bench_kernel *k);
+
+/** Set target->mean from its kernels. */
+void weft_bench_target_sum_up(struct weft_bench_target *target);
+
+/** As JSON, schema 1. New value. */
+struct weft_json *weft_bench_result_json(const struct weft_bench_result *r);
+
+/**
+ * Keep a result: STATE/bench/results/TIME.json, where an interrupted one is as welcome as others.
+ * @param state weft's state directory, made where it is missing
+ * *path (caller frees): where it is. Errors: WEFT_E_IO; WEFT_E_UNSUPPORTED (a newer weft keeps
+ * results there).
+ */
+int weft_bench_result_keep(const char *state, const struct weft_bench_result *r, char **path,
+                           struct weft_err **err);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "engine/bench_show.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* Three significant digits at most: "9.04x", "31.2x", "112x". */
+static char *times(double ratio)
+{
+    return weft_fmt(ratio < 9.995 ? "%.2fx" : ratio < 99.95 ? "%.1fx" : "%.0fx", ratio);
+}
+
+static char *interval(const struct weft_ratio *r)
+{
+    weft_auto_free char *low = times(r->low);
+    weft_auto_free char *high = times(r->high);
+
+    return weft_fmt("%s to %s", low, high);
+}
+
+char *weft_bench_show_target(const struct weft_bench_target *t)
+{
+    return weft_fmt("QEMU %s on %s", t->version ? t->version : t->qemu,
+                    t->model ? t->model : "its default CPU model");
+}
+
+/* --- tables --- */
+
+static int width_of(const struct weft_bench_target *t)
+{
+    size_t width = strlen("geometric mean");
+
+    for (size_t i = 0; i < t->n; i++) {
+        size_t n = strlen(t->kernels[i].name) + (t->kernels[i].plain ? strlen(", plain") : 0);
+
+        width = n > width ? n : width;
+    }
+    return (int)width;
+}
+
+static void print_kernel(const struct weft_bench_kernel *k, int width, FILE *out)
+{
+    weft_auto_free char *name = weft_fmt("%s%s", k->name, k->plain ? ", plain" : "");
+
+    if (k->failure || k->skipped) {
+        fprintf(out, "  %-*s  %7s  %s\n", width, name, k->failure ? "FAILED" : "-",
+                k->failure ? k->failure : k->skipped);
+    } else if (k->ratio.ratio > 0) {
+        weft_auto_free char *ratio = times(k->ratio.ratio);
+        weft_auto_free char *range = interval(&k->ratio);
+        weft_auto_free char *noise = weft_strv_join(&k->noise, "; ");
+
+        fprintf(out, "  %-*s  %7s  ", width, name, ratio);
+        if (*noise) {
+            fprintf(out, "%-16s  noisy: %s\n", range, noise);
+        } else {
+            fprintf(out, "%s\n", range);
+        }
+    }
+}
+
+static void print_target(const struct weft_bench_target *t, FILE *out)
+{
+    weft_auto_free char *what = weft_bench_show_target(t);
+    char name[WEFT_PLATFORM_SIZE];
+    int width = width_of(t);
+
+    if (t->n == 0) {
+        return; /* it was interrupted before it */
+    }
+    fprintf(out, "%s, %s\n", weft_platform_format(&t->platform->platform, name), what);
+    fprintf(out, "  %-*s  %7s  %s\n", width, "KERNEL", "RATIO", "95 % INTERVAL");
+    for (size_t i = 0; i < t->n; i++) {
+        print_kernel(&t->kernels[i], width, out);
+    }
+    if (t->mean.ratio > 0) {
+        weft_auto_free char *ratio = times(t->mean.ratio);
+        weft_auto_free char *range = interval(&t->mean);
+
+        fprintf(out, "  %-*s  %7s  %s\n", width, "geometric mean", ratio, range);
+    }
+    fputc('\n', out);
+}
+
+/* --- words --- */
+
+/* The first kernel that did wrong, or NULL. */
+static const struct weft_bench_kernel *failed(const struct weft_bench_target *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->kernels[i].failure) {
+            return &t->kernels[i];
+        }
+    }
+    return NULL;
+}
+
+static bool ranked(const struct weft_bench_target *t)
+{
+    return t->mean.ratio > 0 && !failed(t);
+}
+
+static const struct weft_bench_target *best_of(const struct weft_bench_target *targets, size_t n)
+{
+    const struct weft_bench_target *best = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (ranked(&targets[i]) && (!best || targets[i].mean.ratio < best->mean.ratio)) {
+            best = &targets[i];
+        }
+    }
+    return best;
+}
+
+static void compare(const struct weft_bench_target *t, const struct weft_bench_target *best,
+                    struct weft_buf *b)
+{
+    weft_auto_free char *what = weft_bench_show_target(t);
+    const struct weft_bench_kernel *wrong = failed(t);
+    double times_slower = best ? t->mean.ratio / best->mean.ratio : 0;
+
+    if (wrong) {
+        weft_buf_printf(b, "  %s is not ranked: %s failed\n", what, wrong->name);
+    } else if (!best || t->mean.ratio <= 0) {
+        weft_buf_printf(b, "  %s was not measured\n", what);
+    } else if (t->mean.low <= best->mean.high) {
+        weft_buf_printf(b, "  %s: as fast, within the noise\n", what);
+    } else if (times_slower < 1.995) {
+        weft_buf_printf(b, "  %s: %.0f %% slower than that\n", what, 100 * (times_slower - 1));
+    } else {
+        weft_buf_printf(b, "  %s: %.1f times slower than that\n", what, times_slower);
+    }
+}
+
+char *weft_bench_show_verdict(const struct weft_bench_target *targets, size_t n)
+{
+    const struct weft_bench_target *best = best_of(targets, n);
+    char name[WEFT_PLATFORM_SIZE];
+    weft_auto_buf b = {0};
+
+    weft_platform_format(&targets[0].platform->platform, name);
+    if (best) {
+        weft_auto_free char *what = weft_bench_show_target(best);
+        weft_auto_free char *range = interval(&best->mean);
+
+        weft_buf_printf(&b, "%s: programs take %.*f times as long as native ones (%s) under %s\n",
+                        name, best->mean.ratio < 9.95 ? 1 : 0, best->mean.ratio, range, what);
+    } else {
+        weft_buf_printf(&b, "%s: nothing that was measured can be relied on\n", name);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (&targets[i] != best) {
+            compare(&targets[i], best, &b);
+        }
+    }
+    return weft_buf_steal(&b);
+}
+
+void weft_bench_show(const struct weft_bench_result *r, FILE *out)
+{
+    size_t end;
+
+    for (size_t i = 0; i < r->n; i++) {
+        print_target(&r->targets[i], out);
+    }
+    for (size_t first = 0; first < r->n; first = end) {
+        weft_auto_free char *verdict = NULL;
+
+        end = first + 1;
+        while (end < r->n && r->targets[end].platform == r->targets[first].platform) {
+            end++;
+        }
+        verdict = weft_bench_show_verdict(&r->targets[first], end - first);
+        fputs(verdict, out);
+    }
+    for (size_t i = 0; i < r->skipped.n; i++) {
+        fprintf(out, "not measured: %s\n", r->skipped.v[i]);
+    }
+    if (r->interrupted) {
+        fputs("interrupted: this is a part of what was asked for\n", out);
+    }
+}

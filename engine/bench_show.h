@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The result of a benchmark as text: ratios with their intervals, and what they come to in words.
+ */
+#ifndef WEFT_ENGINE_BENCH_SHOW_H
+#define WEFT_ENGINE_BENCH_SHOW_H
+
+#include <stdio.h>
+
+#include "bench/result.h"
+
+/** Print all of it. */
+void weft_bench_show(const struct weft_bench_result *r, FILE *out);
+
+/** "QEMU 7.2.22 on cortex-a53". Caller frees. */
+char *weft_bench_show_target(const struct weft_bench_target *t);
+
+/**
+ * What was found out about the platform of targets[n], all of one platform, in words: how much
+ * slower programs are under the best, and how the others compare to it. Targets with a kernel that
+ * did wrong are not ranked; those whose intervals overlap are called equal. Caller frees.
+ */
+char *weft_bench_show_verdict(const struct weft_bench_target *targets, size_t n);
+
+#endif
