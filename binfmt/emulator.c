@@ -45,6 +45,11 @@ static void candidates_finish(struct candidates *c)
     free(c->v);
 }
 
+static bool cancelled(const struct weft_emulators *from)
+{
+    return from->cancel && atomic_load(from->cancel);
+}
+
 static int fail_not_at_hand(const struct weft_emulators *from, const struct weft_machine *m,
                             struct weft_err **err)
 {
@@ -72,7 +77,7 @@ static void gather(const struct weft_emulators *from, const struct weft_platform
     const struct weft_cpu_choice *choice = weft_cpu_choices_for(from->cpu, &p->platform);
 
     c->v = weft_xcalloc(from->qemus->n + 1, sizeof(*c->v));
-    for (size_t i = 0; i < from->qemus->n; i++) {
+    for (size_t i = 0; i < from->qemus->n && !cancelled(from); i++) {
         const struct weft_qemu *q = &from->qemus->v[i];
         weft_auto_err why = NULL;
         char *model = NULL;
@@ -138,7 +143,7 @@ static const struct candidate *first_well(const struct weft_emulators *from,
     weft_auto_free char *first_failure = NULL;
 
     *unwell = NULL;
-    for (size_t i = 0; i < c->n; i++) {
+    for (size_t i = 0; i < c->n && !cancelled(from); i++) {
         weft_auto_free char *failure = NULL;
 
         /* the only one there is need not be checked: it is taken anyway */
@@ -154,22 +159,39 @@ static const struct candidate *first_well(const struct weft_emulators *from,
     return &c->v[0];
 }
 
+static char *copy(const struct weft_emulators *from, const struct weft_platform_info *p,
+                  const struct candidate *c, struct weft_err **why)
+{
+    if (strpbrk(from->copies_dir, ":\n")) {
+        weft_fail(why, WEFT_E_UNSUPPORTED,
+                  "binfmt_misc takes no program whose path has a ':' or newline, as that of the "
+                  "copies in %s; WEFT_STATE_DIR can name another directory",
+                  from->copies_dir);
+        return NULL;
+    }
+    return weft_qemu_copy(from->copies_dir, from->answers, c->qemu->path, p->machine, c->model,
+                          why);
+}
+
 /* Take a candidate: with its model in force if that can be done, else plain. */
 static int take(const struct weft_emulators *from, const struct weft_platform_info *p,
                 const struct candidate *c, struct weft_emulator *out, struct weft_err **err)
 {
     struct weft_err *why = NULL;
+    char name[WEFT_PLATFORM_SIZE];
 
-    out->program = from->copies_dir ? weft_qemu_copy(from->copies_dir, from->answers, c->qemu->path,
-                                                     p->machine, c->model, &why)
-                                    : weft_xstrdup(c->qemu->path);
+    if (cancelled(from)) {
+        return weft_fail(err, WEFT_E_CANCELLED, "interrupted");
+    }
+    out->program = from->copies_dir ? copy(from, p, c, &why) : weft_xstrdup(c->qemu->path);
     if (!out->program && from->cpu->given) {
         if (err) {
             *err = why;
         } else {
             weft_err_free(why);
         }
-        weft_err_wrap(err, "the CPU model %s cannot be held to", c->model);
+        weft_err_wrap(err, "%s: the CPU model %s cannot be held to",
+                      weft_platform_format(&p->platform, name), c->model);
         return weft_err_hint(err, "leave --cpu out, and take QEMU's own default");
     }
     out->platform = p;
@@ -193,7 +215,9 @@ int weft_emulator_choose(const struct weft_emulators *from, const struct weft_pl
     int rc = 0;
 
     gather(from, p, &c, &why_not);
-    if (c.n > 0) {
+    if (cancelled(from)) {
+        rc = weft_fail(err, WEFT_E_CANCELLED, "interrupted");
+    } else if (c.n > 0) {
         weft_auto_free char *unwell = NULL;
         const struct candidate *taken;
 

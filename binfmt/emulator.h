@@ -7,6 +7,7 @@
 #ifndef WEFT_BINFMT_EMULATOR_H
 #define WEFT_BINFMT_EMULATOR_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/answers.h"
@@ -20,8 +21,9 @@ struct weft_emulators {
     struct weft_answers *answers;
     const struct weft_qemus *qemus;
     const struct weft_cpu_choices *cpu;
-    const char *qemu;       /* version or directory asked for; NULL: weft chooses */
-    const char *copies_dir; /* STATE/qemu; NULL: no copy is made, `program` is the plain QEMU */
+    const char *qemu;          /* version or directory asked for; NULL: weft chooses */
+    const char *copies_dir;    /* STATE/qemu; NULL: no copy is made, `program` is the plain QEMU */
+    const atomic_bool *cancel; /* looked at between QEMUs, and before each step of one; or NULL */
 };
 
 /** Start from {0}; end with weft_emulator_finish. */
@@ -41,7 +43,8 @@ struct weft_emulator {
  * it, unknown counts as good. Where all are bad the best ranked is taken, and said to be unwell.
  * Returns 1; 0 where there is no QEMU for p's machine (*out untouched); -1. Errors: WEFT_E_USAGE
  * (none of the version or directory that is asked for; a model that they do not have),
- * WEFT_E_UNSUPPORTED (a CPU choice was given, and no copy can be made); WEFT_E_CHILD, WEFT_E_IO.
+ * WEFT_E_UNSUPPORTED (a CPU choice was given, and no copy can be made); WEFT_E_CHILD, WEFT_E_IO;
+ * WEFT_E_CANCELLED.
  */
 int weft_emulator_choose(const struct weft_emulators *from, const struct weft_platform_info *p,
                          bool check, struct weft_emulator *out, struct weft_err **err);

@@ -210,15 +210,32 @@ bool weft_probe_native(const struct weft_machine *m)
                     &said, NULL) == WEFT_PROBE_EXIT;
 }
 
+/* In $TMPDIR, or in /tmp where that cannot be written. */
+static int open_temporary(char **path)
+{
+    const char *dir = getenv("TMPDIR");
+    int fd = -1;
+
+    if (dir && *dir) {
+        *path = weft_path_join(dir, "weft-probe-XXXXXX");
+        fd = mkostemp(*path, O_CLOEXEC);
+    }
+    if (fd < 0) {
+        free(*path);
+        *path = weft_path_join("/tmp", "weft-probe-XXXXXX");
+        fd = mkostemp(*path, O_CLOEXEC);
+    }
+    return fd;
+}
+
 /* A real file: QEMU resolves the path of what it runs, and complains of one that has none. Returns
  * its path (caller removes and frees) or NULL. */
 static char *temporary_file(const struct weft_machine *m, struct weft_err **err)
 {
-    const char *dir = getenv("TMPDIR");
-    weft_auto_free char *path = weft_path_join(dir && *dir ? dir : "/tmp", "weft-probe-XXXXXX");
+    weft_auto_free char *path = NULL;
     unsigned char program[WEFT_PROBE_SIZE_MAX];
     size_t size = weft_probe_program(m, program);
-    weft_auto_fd fd = mkostemp(path, O_CLOEXEC);
+    weft_auto_fd fd = open_temporary(&path);
 
     if (fd < 0) {
         weft_fail_sys(err, errno, "%s", path);

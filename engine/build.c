@@ -100,6 +100,11 @@ static void on_interrupt(void *data)
 {
     struct weft_build *b = data;
 
+    if (b->searching) {
+        b->interrupted = true;
+        atomic_store(&b->cancel, true);
+        return;
+    }
     if (b->interrupted) {
         kill_children(b); /* asked twice: no more courtesy */
         return;
@@ -114,7 +119,9 @@ static void on_resize(void *data)
 {
     struct weft_build *b = data;
 
-    weft_progress_resize(b->progress);
+    if (b->progress) {
+        weft_progress_resize(b->progress);
+    }
 }
 
 static void on_tick(void *data)

@@ -218,26 +218,71 @@ static void create_lanes(struct weft_build *b)
     }
 }
 
-int weft_build_setup(struct weft_build *b, struct weft_err **err)
-{
-    bool pinned = false;
+/* What may take seconds the first time: QEMU is copied and tried. */
+struct search {
+    struct weft_build *b;
+    bool pinned;
+    int rc;
+    struct weft_err *err;
+};
 
-    if (read_dockerfile(b, &pinned, err) < 0 || weft_outputs_check(b->r, err) < 0) {
-        return -1;
-    }
+static void search_work(void *data)
+{
+    struct search *s = data;
+    struct weft_build *b = s->b;
+
+    s->rc = -1;
     b->cfg = weft_worker_config_create(
         &(struct weft_worker_options){.idle_ms = b->r->worker_idle_s * 1000,
                                       .cpu = &b->r->cpu,
                                       .qemu = b->r->qemu,
-                                      .qemu_dirs = &b->r->qemu_dirs},
-        err);
+                                      .qemu_dirs = &b->r->qemu_dirs,
+                                      .cancel = &b->cancel},
+        &s->err);
     if (!b->cfg) {
-        return -1;
+        return;
     }
     if (weft_log_level() >= WEFT_LOG_DEBUG) {
         weft_worker_config_log(b->cfg);
     }
-    if (check_platforms(b, err) < 0 || make_plan(b, pinned, err) < 0) {
+    if (check_platforms(b, &s->err) == 0) {
+        s->rc = make_plan(b, s->pinned, &s->err);
+    }
+}
+
+static void search_done(void *data)
+{
+    struct search *s = data;
+
+    weft_loop_stop(s->b->loop);
+}
+
+/* In a thread, while the loop takes signals. */
+static int find_workers(struct weft_build *b, bool pinned, struct weft_err **err)
+{
+    struct search s = {.b = b, .pinned = pinned};
+
+    b->searching = true;
+    weft_work(b->loop, search_work, search_done, &s);
+    weft_loop_run(b->loop);
+    b->searching = false;
+    if (b->interrupted) {
+        weft_err_free(s.err);
+        return weft_fail(err, WEFT_E_CANCELLED, "interrupted; no output was written");
+    }
+    if (s.rc < 0 && err) {
+        *err = weft_steal(&s.err);
+    }
+    weft_err_free(s.err);
+    return s.rc;
+}
+
+int weft_build_setup(struct weft_build *b, struct weft_err **err)
+{
+    bool pinned = false;
+
+    if (read_dockerfile(b, &pinned, err) < 0 || weft_outputs_check(b->r, err) < 0 ||
+        find_workers(b, pinned, err) < 0) {
         return -1;
     }
     b->jobs = b->r->jobs > 0 ? b->r->jobs : weft_jobs_default();

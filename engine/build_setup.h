@@ -13,7 +13,8 @@ struct weft_err;
 /**
  * Fill in a build that has its request and its loop. The caller ends it with weft_build_teardown,
  * also after a failure. Errors: WEFT_E_USAGE (a destination, a platform that weft does not know),
- * WEFT_E_UNSUPPORTED (the hint has the command that mends it), WEFT_E_IO, WEFT_E_FORMAT.
+ * WEFT_E_UNSUPPORTED (the hint has the command that mends it), WEFT_E_IO, WEFT_E_FORMAT,
+ * WEFT_E_CANCELLED (b->interrupted).
  */
 int weft_build_setup(struct weft_build *b, struct weft_err **err);
 

@@ -93,7 +93,9 @@ struct weft_build {
     long jobs;
     atomic_bool cancel; /* seen by the threads of the pool */
     bool interrupted;
-    bool noted; /* what is to be said of the workers has been said */
+    bool
+        searching; /* weft_build_setup looks for QEMU: there are no lanes, slots and progress yet */
+    bool noted;    /* what is to be said of the workers has been said */
     bool committing;
     bool ended; /* the outputs are written, or will not be: everything is being put away */
     struct weft_result result;

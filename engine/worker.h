@@ -37,6 +37,7 @@ struct weft_worker_options {
     const char *qemu; /* version or absolute directory, borrowed by the config; NULL: weft chooses
                        */
     const struct weft_strv *qemu_dirs; /* looked in before $PATH; NULL: none */
+    const atomic_bool *cancel;         /* ends the search for QEMU programs; borrowed; or NULL */
     bool without_buildkit; /* only to ask what runs: none of BuildKit's programs is looked for, and
                               no worker can be acquired */
 };
@@ -52,8 +53,8 @@ struct weft_worker_config;
  * Gather it; options NULL: the defaults. Starts no program but, on amd64, one that shows whether
  * the kernel runs 386 code. Errors: WEFT_E_UNSUPPORTED (no buildkitd, buildctl, weft-init or OCI
  * runtime; the hint says how to get them), WEFT_E_IO, WEFT_E_USAGE (neither HOME nor
- * WEFT_STATE_DIR). Ownership: caller, weft_worker_config_destroy, after the last worker made with
- * it.
+ * WEFT_STATE_DIR), WEFT_E_CANCELLED. Ownership: caller, weft_worker_config_destroy, after the last
+ * worker made with it.
  */
 struct weft_worker_config *weft_worker_config_create(const struct weft_worker_options *options,
                                                      struct weft_err **err);

@@ -143,6 +143,7 @@ static int find_qemus(struct weft_worker_config *cfg, const struct weft_worker_o
 
     cfg->cpu = options && options->cpu ? options->cpu : &baseline;
     cfg->qemu = options ? options->qemu : NULL;
+    cfg->cancel = options ? options->cancel : NULL;
     cfg->copies_dir = weft_path_join(cfg->state_root, "qemu");
     if (weft_mkdirs(cfg->state_root, 0700, err) < 0 ||
         weft_mkdirs(cfg->copies_dir, 0700, err) < 0 || check_owner(cfg->copies_dir, err) < 0) {

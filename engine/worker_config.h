@@ -6,6 +6,7 @@
 #ifndef WEFT_ENGINE_WORKER_CONFIG_H
 #define WEFT_ENGINE_WORKER_CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,7 @@ struct weft_worker_config {
     const struct weft_cpu_choices *cpu; /* the caller's */
     const char *qemu;                   /* asked for, or NULL; the caller's */
     char *copies_dir;
+    const atomic_bool *cancel;      /* the caller's, or NULL */
     struct weft_emulated *emulated; /* first those of all slots, one for each machine */
     size_t n_emulated;
     struct weft_strv env; /* passed to buildkitd */

@@ -36,6 +36,7 @@ struct weft_emulators weft_worker_config_emulators(const struct weft_worker_conf
         .cpu = cfg->cpu,
         .qemu = cfg->qemu,
         .copies_dir = cfg->copies_dir,
+        .cancel = cfg->cancel,
     };
 }
 
@@ -134,7 +135,9 @@ static int check_choices(const struct weft_worker_config *cfg, struct weft_err *
         int rc;
 
         if (!p || !p->machine) {
-            continue;
+            weft_fail(err, WEFT_E_USAGE, "--cpu %s=: QEMU runs no programs of it",
+                      weft_platform_format(platform, name));
+            return weft_err_hint(err, "leave it out");
         }
         if (weft_worker_config_native(cfg, p->machine)) {
             if (cfg->cpu->v[i].choice.policy != WEFT_CPU_MODEL) {
@@ -148,7 +151,7 @@ static int check_choices(const struct weft_worker_config *cfg, struct weft_err *
         rc = weft_emulator_choose(&from, p, false, &e, err);
         weft_emulator_finish(&e);
         if (rc < 0) {
-            return weft_err_wrap(err, "%s", weft_platform_format(platform, name));
+            return -1;
         }
     }
     return 0;
@@ -214,6 +217,9 @@ int weft_worker_config_find_emulators(struct weft_worker_config *cfg, struct wef
         machines[i] = weft_worker_config_native(cfg, all[i]) ? NULL : all[i];
     }
     search(&s);
+    if (cfg->cancel && atomic_load(cfg->cancel)) {
+        rc = weft_fail(err, WEFT_E_CANCELLED, "interrupted");
+    }
     for (size_t i = 0; i < n; i++) {
         if (found[i].program && rc == 0) {
             rc = add(cfg, &found[i], NULL, err);

@@ -96,3 +96,36 @@ wait_for 5 no_steps || fail "a step of a killed weft runs on"
 build --platform $platforms --build-arg N=after -o type=oci,dest=out,tar=false -o tree ctx >log 2>&1 || fail "$(tail log)"
 no_trace . "$WEFT_STATE_DIR/builds"
 [[ "$(snapshot out) $(snapshot tree)" != "$before" ]] || fail "the last build wrote nothing"
+
+note "while QEMU is looked for, which takes seconds where it is slow"
+need gcc
+mkdir slow
+gcc -O1 -static -x c -o slow/qemu-aarch64 - <<'C'
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        puts("qemu-aarch64 version 7.2.0");
+        return 0;
+    }
+    usleep(300000);
+    puts("not yet");
+    return 1;
+}
+C
+for machine in arm riscv64 ppc64le ppc64 s390x mips64el mips64 mipsel mips loongarch64; do
+    ln slow/qemu-aarch64 slow/qemu-$machine
+done
+(exec env WEFT_QEMU_DIR="$PWD/slow" WEFT_STATE_DIR="$PWD/s2" "$WEFT" build --platform linux/riscv64 good) >log 2>&1 &
+pid=$!
+sleep 0.5
+start=$(date +%s%N)
+kill -INT $pid
+rc=0
+wait $pid || rc=$?
+expect "exit code" "$rc $(cat log)" "130 weft: error: interrupted; no output was written"
+took=$((($(date +%s%N) - start) / 1000000))
+((took < 1000)) || fail "it took $took ms to end"
+[[ -z $(find s2 -name '.new-*') ]] || fail "a copy of QEMU is left half made"
