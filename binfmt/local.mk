@@ -53,38 +53,33 @@ stub_code += %D%/stub/code.h
 CLEANFILES += %D%/stub/code.h %D%/stub/stub.bin %D%/stub/stub.bin.elf
 endif
 
-# Programs of the machines that QEMU emulates, for the health check: libexec/guest/MACHINE/, made with
-# the cross compilers that configure found. Installed as data: a node needs no compiler.
-EXTRA_DIST += %D%/guest/build %D%/guest/check.c
+# Programs of the machines that QEMU emulates: libexec/DIR/MACHINE/, made with the cross compilers that
+# configure found. Installed as data: a node needs no compiler. guest/ is the health check's.
+guest_dirs = guest
+guests_built =
+guest_sources = %D%/guest/build %D%/guest/build-all %D%/guest/copy-libc %D%/guest/check.c
+EXTRA_DIST += $(guest_sources)
 
 if HAVE_GUESTS
-guests_built = libexec/guest/.built
-noinst_DATA += $(guests_built)
+guests_built += libexec/guest/.built
 endif
+noinst_DATA += $(guests_built)
 
-# Not made anew by every configure, but where that has found other compilers.
-libexec/guest/.built: $(srcdir)/%D%/guest/build $(srcdir)/%D%/guest/check.c config.status
-	@if test "$$(cat $@ 2>/dev/null)" = "$(GUESTS)" && \
-	    test -z "$$(find $(srcdir)/%D%/guest/build $(srcdir)/%D%/guest/check.c -newer $@)"; then \
-	    touch $@; exit 0; \
-	fi; \
-	echo "  GUESTS   $(GUESTS)"; \
-	rm -rf libexec/guest && $(MKDIR_P) libexec/guest && \
-	printf '%s\n' $(GUESTS) | \
-	    sed 's|\(.*\):\(.*\)|$(srcdir)/%D%/guest/check.c libexec/guest/\1 \2|' | \
-	    xargs -L 1 -P "$$(getconf _NPROCESSORS_ONLN)" $(srcdir)/%D%/guest/build && \
-	echo "$(GUESTS)" >$@
+libexec/guest/.built: $(guest_sources) config.status
+	@$(srcdir)/%D%/guest/build-all libexec/guest $(srcdir)/%D%/guest/build "$(GUESTS)"
 
 install-data-local: $(guests_built)
-	@if test -d libexec/guest; then \
-	    $(MKDIR_P) "$(DESTDIR)$(pkglibexecdir)/guest"; \
-	    for d in libexec/guest/*/; do \
-	        cp -R "$$d" "$(DESTDIR)$(pkglibexecdir)/guest/" || exit 1; \
-	    done; \
-	fi
+	@for dir in $(guest_dirs); do \
+	    if test -d libexec/$$dir; then \
+	        $(MKDIR_P) "$(DESTDIR)$(pkglibexecdir)/$$dir"; \
+	        for d in libexec/$$dir/*/; do \
+	            cp -R "$$d" "$(DESTDIR)$(pkglibexecdir)/$$dir/" || exit 1; \
+	        done; \
+	    fi; \
+	done
 
 uninstall-hook:
-	rm -rf "$(DESTDIR)$(pkglibexecdir)/guest"
+	for dir in $(guest_dirs); do rm -rf "$(DESTDIR)$(pkglibexecdir)/$$dir"; done
 
 mostlyclean-local:
-	rm -rf libexec/guest
+	for dir in $(guest_dirs); do rm -rf libexec/$$dir; done
