@@ -23,3 +23,40 @@ bench:
 # Runs each bench once and judges no time: only whether it still works.
 bench-smoke:
 	$(srcdir)/%D%/overhead -b $(builddir) --smoke
+
+# The programs of `weft bench', of each machine: libexec/bench/MACHINE/ (docs/bench-kernels.md).
+guest_dirs += bench
+kernel_sources = \
+	%D%/kernels/build \
+	%D%/kernels/calls.c \
+	%D%/kernels/chase.c \
+	%D%/kernels/compiler.c \
+	%D%/kernels/crc32.c \
+	%D%/kernels/files.c \
+	%D%/kernels/float.c \
+	%D%/kernels/fork_exec.c \
+	%D%/kernels/hash.c \
+	%D%/kernels/interp.c \
+	%D%/kernels/kernels.c \
+	%D%/kernels/kernels.h \
+	%D%/kernels/lz.c \
+	%D%/kernels/mmap.c \
+	%D%/kernels/sha256.c \
+	%D%/kernels/signals.c \
+	%D%/kernels/sort.c \
+	%D%/kernels/start.c \
+	%D%/kernels/start_large.c \
+	%D%/kernels/start_large_part.c \
+	%D%/kernels/stream.c \
+	%D%/kernels/string.c \
+	%D%/kernels/syscall.c \
+	%D%/kernels/threads.c \
+	%D%/kernels/vector.c
+EXTRA_DIST += $(kernel_sources)
+
+if HAVE_GUESTS
+guests_built += libexec/bench/.built
+endif
+
+libexec/bench/.built: $(kernel_sources) binfmt/guest/copy-libc config.status
+	@$(srcdir)/binfmt/guest/build-all libexec/bench $(srcdir)/%D%/kernels/build "$(GUESTS)"
