@@ -87,7 +87,7 @@ static void check_start(char **args)
 
     need("arguments", args[0] == NULL || strcmp(args[0], "child") == 0);
     need("environment",
-         setenv("WEFT_GUEST", "1", 1) == 0 && strcmp(getenv("WEFT_GUEST"), "1") == 0);
+         setenv("GUEST_CHECK", "1", 1) == 0 && strcmp(getenv("GUEST_CHECK"), "1") == 0);
     need("time", clock_gettime(CLOCK_REALTIME, &wall) == 0 && wall.tv_sec > 1577836800);
     need("sleep", nanosleep(&nap, NULL) == 0 && now() - begun >= 0.001);
     need("process", getpid() > 0 && sysconf(_SC_PAGESIZE) >= 4096);
