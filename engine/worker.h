@@ -77,8 +77,9 @@ bool weft_worker_config_clashes(const struct weft_worker_config *cfg,
 
 /**
  * What tells the cache entries of this command's settings from those of others: a short text of
- * letters and digits, from the CPU models in force that are not those of the policy baseline, for
- * whatever platform. NULL: there are none. Caller frees.
+ * letters and digits, from what --cpu asks for and the CPU models that the platforms built
+ * (weft_worker_config_need) run on, as far as these are not those of the policy baseline. The same
+ * on machines with the same models, whatever else they emulate. NULL: there are none. Caller frees.
  */
 char *weft_worker_config_salt(const struct weft_worker_config *cfg);
 

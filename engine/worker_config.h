@@ -28,6 +28,7 @@ struct weft_emulated {
     struct weft_emulator emulator;
     char *line; /* the handler's registration */
     char *slot; /* the only one whose handler for this machine it is; NULL: of all others */
+    bool built; /* a platform of the command runs on it */
 };
 
 struct weft_worker_config {

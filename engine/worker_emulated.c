@@ -46,10 +46,10 @@ static bool serves(const struct weft_emulated *e, const char *slot)
 }
 
 /* The one whose handler for machine m the worker of a slot registers. */
-static const struct weft_emulated *of_machine(const struct weft_worker_config *cfg,
-                                              const char *slot, const struct weft_machine *m)
+static struct weft_emulated *of_machine(const struct weft_worker_config *cfg, const char *slot,
+                                        const struct weft_machine *m)
 {
-    const struct weft_emulated *found = NULL;
+    struct weft_emulated *found = NULL;
 
     for (size_t i = 0; i < cfg->n_emulated; i++) {
         if (serves(&cfg->emulated[i], slot) && cfg->emulated[i].emulator.platform->machine == m) {
@@ -116,7 +116,8 @@ static int add(struct weft_worker_config *cfg, struct weft_emulator *e, const ch
         return -1;
     }
     cfg->emulated = weft_xrealloc(cfg->emulated, cfg->n_emulated + 1, sizeof(*cfg->emulated));
-    cfg->emulated[cfg->n_emulated++] = (struct weft_emulated){*e, line, weft_xstrdup_null(slot)};
+    cfg->emulated[cfg->n_emulated++] =
+        (struct weft_emulated){*e, line, weft_xstrdup_null(slot), false};
     *e = (struct weft_emulator){0};
     return 0;
 }
@@ -241,7 +242,7 @@ int weft_worker_config_need(struct weft_worker_config *cfg, const char *slot,
                             const struct weft_platform_info *p, struct weft_err **err)
 {
     const struct weft_emulators from = weft_worker_config_emulators(cfg);
-    const struct weft_emulated *common;
+    struct weft_emulated *serving;
     struct weft_emulator e = {0};
     int rc;
 
@@ -254,11 +255,14 @@ int weft_worker_config_need(struct weft_worker_config *cfg, const char *slot,
         return rc;
     }
     say_unwell(&e);
-    common = of_machine(cfg, slot, p->machine);
-    rc = common && strcmp(common->emulator.program, e.program) == 0 &&
-                 common->emulator.platform == p
+    serving = of_machine(cfg, slot, p->machine);
+    rc = serving && strcmp(serving->emulator.program, e.program) == 0 &&
+                 serving->emulator.platform == p
              ? 0
              : add(cfg, &e, slot, err);
+    if (rc == 0) {
+        of_machine(cfg, slot, p->machine)->built = true;
+    }
     weft_emulator_finish(&e);
     return rc;
 }
@@ -291,15 +295,26 @@ void weft_worker_config_free_emulators(struct weft_worker_config *cfg)
     weft_qemus_finish(&cfg->qemus);
 }
 
-/* What p's programs see is not what they would see under the defaults. */
+/* What p's programs see is not what they would see under the defaults: by choice, or since no copy
+ * of QEMU could be made. */
 static bool differs(const struct weft_worker_config *cfg, const struct weft_emulator *e)
 {
     const struct weft_cpu_choice baseline = {.policy = WEFT_CPU_BASELINE};
     weft_auto_free char *model = NULL;
 
-    return e->model &&
-           (weft_qemu_model_for(cfg->answers, e->qemu, e->platform, &baseline, &model, NULL) < 0 ||
-            strcmp(model, e->model) != 0);
+    return !e->model ||
+           weft_qemu_model_for(cfg->answers, e->qemu, e->platform, &baseline, &model, NULL) < 0 ||
+           strcmp(model, e->model) != 0;
+}
+
+/* Whether programs of e's platform are known to run: it is built, or was named by --cpu, for a
+ * stage that is pinned to it. What else QEMU could run here must not make a difference between two
+ * machines. */
+static bool counts(const struct weft_worker_config *cfg, const struct weft_emulated *e)
+{
+    const struct weft_platform *p = &e->emulator.platform->platform;
+
+    return e->built || weft_cpu_choices_for(cfg->cpu, p) != &cfg->cpu->all;
 }
 
 static int by_text(const void *a, const void *b)
@@ -314,14 +329,18 @@ char *weft_worker_config_salt(const struct weft_worker_config *cfg)
     char digest[WEFT_DIGEST_SIZE];
     char name[WEFT_PLATFORM_SIZE];
 
+    if (cfg->cpu->all.policy != WEFT_CPU_BASELINE) { /* a stage may be pinned to any platform */
+        weft_strv_add(&parts, "max");
+    }
     for (size_t i = 0; i < cfg->n_emulated; i++) {
         const struct weft_emulator *e = &cfg->emulated[i].emulator;
         weft_auto_free char *part = NULL;
 
-        if (!differs(cfg, e)) {
+        if (!counts(cfg, &cfg->emulated[i]) || !differs(cfg, e)) {
             continue;
         }
-        part = weft_fmt("%s=%s", weft_platform_format(&e->platform->platform, name), e->model);
+        part = weft_fmt("%s=%s", weft_platform_format(&e->platform->platform, name),
+                        e->model ? e->model : "");
         if (!weft_strv_has(&parts, part)) {
             weft_strv_add(&parts, part);
         }

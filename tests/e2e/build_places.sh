@@ -26,6 +26,17 @@ colon=$PWD/a:b
 WEFT_STATE_DIR=$colon build --platform linux/s390x ctx >log 2>&1 || fail "$(tail log)"
 goes_on "':'"
 grep -q "own CPU model.*':'" log || fail "it is not said: $(tail log)"
+cat >buildctl <<END
+#!/bin/sh
+for arg; do echo "\$arg"; done >>"$PWD/args"
+exec "$WEFT_LIBEXEC/buildctl" "\$@"
+END
+chmod +x buildctl
+WEFT_BUILDCTL=$PWD/buildctl WEFT_STATE_DIR=$colon build --platform linux/s390x ctx >log 2>&1 || fail "$(tail log)"
+grep -q '^cgroup-parent=weft-' args || fail "its steps share the cache of those on the baseline"
+rm args
+WEFT_BUILDCTL=$PWD/buildctl build --platform linux/s390x ctx >log 2>&1 || fail "$(tail log)"
+! grep '^cgroup-parent=' args || fail "the baseline has a salt"
 rc=0
 WEFT_STATE_DIR=$colon build --platform linux/s390x --cpu max ctx >log 2>&1 || rc=$?
 expect "exit code of --cpu with ':'" "$rc" 3

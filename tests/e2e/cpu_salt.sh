@@ -65,3 +65,11 @@ build --platform $platforms --cpu max --provenance=mode=max -o type=oci,dest=pro
 note "an order of platforms is no setting"
 built order --platform linux/s390x,linux/arm64,linux/amd64 --cpu max
 expect "own" "$(of order own)" "$(of max own)"
+
+note "neither is what else QEMU could run here"
+mkdir few-qemus
+for machine in aarch64 s390x; do
+    cp "$(command -v qemu-$machine-static || command -v qemu-$machine)" few-qemus
+done
+WEFT_QEMU_DIR=$PWD/few-qemus built few --platform $platforms --cpu max
+expect "own" "$(of few own)" "$(of max own)"
