@@ -3,7 +3,7 @@
 # cmocka (LDADD in Makefile.am).
 unit_tests =
 unit_tests += %D%/unit/test_err %D%/unit/test_mem %D%/unit/test_str
-unit_tests += %D%/unit/test_json
+unit_tests += %D%/unit/test_json %D%/unit/test_answers
 unit_tests += %D%/unit/test_digest
 unit_tests += %D%/unit/test_lock
 unit_tests += %D%/unit/test_fs
@@ -12,7 +12,7 @@ unit_tests += %D%/unit/test_loop
 unit_tests += %D%/unit/test_spawn
 unit_tests += %D%/unit/test_platform %D%/unit/test_match
 unit_tests += %D%/unit/test_level
-unit_tests += %D%/unit/test_bench_stats
+unit_tests += %D%/unit/test_bench_facts %D%/unit/test_bench_runner %D%/unit/test_bench_stats
 unit_tests += %D%/unit/test_elf %D%/unit/test_stub %D%/unit/test_qemu_copy
 unit_tests += %D%/unit/test_cpu %D%/unit/test_qemu_models
 unit_tests += %D%/unit/test_reference
