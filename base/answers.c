@@ -18,7 +18,8 @@
 #include "base/str.h"
 
 enum {
-    LOCK_MS = 2000
+    LOCK_MS = 2000,
+    KEPT_MAX = 1000 /* answers in a file; there are some 60 for the QEMUs of a machine */
 };
 
 struct weft_answers {
@@ -89,18 +90,32 @@ char *weft_answers_recall(struct weft_answers *a, const char *what, const char *
     return answer;
 }
 
-/* What another process has written meanwhile stays. */
+static void count(const char *key, const struct weft_json *value, void *data)
+{
+    (void)key;
+    (void)value;
+    ++*(size_t *)data;
+}
+
+/* What another process has written meanwhile stays. Most answers in a full file are of files that
+ * are gone: in containers with a state that outlives them, all of the last one's are. */
 static void store(const struct weft_answers *a, const char *key, const char *answer)
 {
     weft_auto_free char *lock = weft_fmt("%s.lock", a->path);
     weft_auto_fd fd = weft_lock_open(lock, NULL);
     weft_auto_json all = NULL;
     weft_auto_free char *text = NULL;
+    size_t n = 0;
 
     if (fd < 0 || weft_lock_wait(fd, true, LOCK_MS, NULL) != 1) {
         return;
     }
     all = load(a->path);
+    weft_json_each(all, count, &n);
+    if (n >= KEPT_MAX) {
+        weft_json_free(all);
+        all = weft_json_object();
+    }
     weft_json_set_str(all, key, answer);
     text = weft_json_dump(all, 2);
     (void)weft_write_file(a->path, text, strlen(text), 0600, NULL);
