@@ -480,11 +480,20 @@ static void on_holder_exit(int64_t sent_bytes, const char *error, void *data)
     advance(s->b);
 }
 
-/* What the user should know of the workers: it is the same for all of them, so once. */
+/* What the user should know of the worker's platforms, and of the workers: that is the same for all
+ * of them, so once. */
 static void say_notes(struct weft_build_slot *s)
 {
     char name[WEFT_PLATFORM_SIZE];
 
+    for (size_t i = 0; i < s->b->r->n_platforms; i++) {
+        const struct weft_build_lane *l = &s->b->lanes[i];
+
+        if (l->slot == s && l->runs.plain_why) {
+            weft_warn("%s runs on QEMU's own CPU model, which may have more than the platform: %s",
+                      weft_platform_format(&s->b->r->platforms[i], name), l->runs.plain_why);
+        }
+    }
     if (s->b->noted) {
         return;
     }
@@ -493,14 +502,6 @@ static void say_notes(struct weft_build_slot *s)
         weft_warn("worker %s has no handlers of its own (the kernel denies the mount of "
                   "binfmt_misc): it uses the host's, on the CPU models that these have",
                   s->name);
-    }
-    for (size_t i = 0; i < s->b->r->n_platforms; i++) {
-        const struct weft_build_lane *l = &s->b->lanes[i];
-
-        if (l->slot == s && l->runs.plain_why) {
-            weft_warn("%s runs on QEMU's own CPU model, which may have more than the platform: %s",
-                      weft_platform_format(&s->b->r->platforms[i], name), l->runs.plain_why);
-        }
     }
     if (s->worker->note) {
         weft_warn("%s", s->worker->note);

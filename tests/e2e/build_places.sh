@@ -9,6 +9,10 @@ dockerfile ctx <<'END'
 FROM busybox
 RUN uname -m
 END
+dockerfile files <<'END'
+FROM scratch
+COPY Dockerfile /
+END
 
 # goes_on WHAT: the last build has run its step, under emulation
 goes_on()
@@ -37,16 +41,14 @@ grep -q '^cgroup-parent=weft-' args || fail "its steps share the cache of those 
 rm args
 WEFT_BUILDCTL=$PWD/buildctl build --platform linux/s390x ctx >log 2>&1 || fail "$(tail log)"
 ! grep '^cgroup-parent=' args || fail "the baseline has a salt"
+WEFT_STATE_DIR=$colon build --platform linux/s390x,linux/riscv64 files >log 2>&1 || fail "$(tail log)"
+expect "platforms that it is said of" "$(grep -o 'linux/[a-z0-9]* runs on QEMU.s own CPU model' log | sort -u | wc -l)" 2
 rc=0
 WEFT_STATE_DIR=$colon build --platform linux/s390x --cpu max ctx >log 2>&1 || rc=$?
 expect "exit code of --cpu with ':'" "$rc" 3
 grep -q "linux/s390x: the CPU model .* cannot be held to" log || fail "$(tail log)"
 
 note "no CPU model for what QEMU does not run"
-dockerfile files <<'END'
-FROM scratch
-COPY Dockerfile /
-END
 rc=0
 build --platform windows/amd64 --cpu windows/amd64=max files >log 2>&1 || rc=$?
 expect "exit code of --cpu windows/amd64=max" "$rc $(grep -c 'cpu windows/amd64' log)" "2 1"
