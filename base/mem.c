@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,13 @@ void *weft_xcalloc(size_t n, size_t size)
 void *weft_xrealloc(void *p, size_t n, size_t size)
 {
     return or_abort(reallocarray(p, n ? n : 1, size ? size : 1));
+}
+
+void *weft_xgrow(void *p, size_t n, size_t size)
+{
+    bool full = (n & (n - 1)) == 0; /* 0, and the powers of two */
+
+    return full ? weft_xrealloc(p, n ? 2 * n : 1, size) : p;
 }
 
 char *weft_xstrdup(const char *s)

@@ -18,6 +18,13 @@ void *weft_xrealloc(void *p, size_t n, size_t size);
 char *weft_xstrdup(const char *s);
 char *weft_xstrndup(const char *s, size_t n);
 
+/**
+ * Room for one more element in an array of n, which was grown by this function from NULL and one at
+ * a time: its size doubles, so that many cost no more than their number. Returns the array; aborts
+ * where memory is out.
+ */
+void *weft_xgrow(void *p, size_t n, size_t size);
+
 /** strdup that gives NULL for NULL. */
 char *weft_xstrdup_null(const char *s);
 

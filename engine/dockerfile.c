@@ -321,7 +321,7 @@ static void read_from(struct scan *s, struct span args)
             *p = (char)tolower((unsigned char)*p);
         }
     }
-    out->stages = weft_xrealloc(out->stages, out->n_stages + 1, sizeof(*out->stages));
+    out->stages = weft_xgrow(out->stages, out->n_stages, sizeof(*out->stages));
     out->stages[out->n_stages++] = stage;
 }
 

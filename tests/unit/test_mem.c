@@ -97,12 +97,30 @@ static void test_overflow_aborts(void **state)
                 (WIFEXITED(status) && WEXITSTATUS(status) != 0));
 }
 
+static void test_grow(void **state)
+{
+    size_t *v = NULL, moved = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        size_t *before = v;
+
+        v = weft_xgrow(v, i, sizeof(*v));
+        v[i] = i;
+        moved += v != before;
+    }
+    for (size_t i = 0; i < 1000; i++) {
+        assert_int_equal(v[i], i);
+    }
+    assert_true(moved <= 11); /* not a thousand times */
+    free(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_bounded),         cmocka_unit_test(test_grow),
         cmocka_unit_test(test_overflow_aborts),
     };
 
