@@ -427,11 +427,12 @@ static void emit_block(struct compiler *c, const struct node *node)
 
 static void run_code(const uint8_t *code, uint32_t *variables)
 {
-    uint32_t stack[STACK], at = 0, top = 0;
+    uint32_t stack[STACK] = {0}, at = 0, top = 0;
 
     for (;;) {
         uint8_t op = code[at++];
 
+        kernel_need(top < STACK);
         switch (op) {
         case '.':
             return;
@@ -444,16 +445,19 @@ static void run_code(const uint8_t *code, uint32_t *variables)
             at += 4;
             break;
         case '=':
+            kernel_need(top >= 1);
             variables[number_at(code + at)] = stack[--top];
             at += 4;
             break;
         case '?':
+            kernel_need(top >= 1);
             at = stack[--top] == 0 ? number_at(code + at) : at + 4;
             break;
         case 'j':
             at = number_at(code + at);
             break;
         default:
+            kernel_need(top >= 2);
             top--;
             stack[top - 1] = calculate(op, stack[top - 1], stack[top]);
         }

@@ -20,7 +20,7 @@ enum {
 };
 
 static char directory[4096];
-static char made[FILES][16], renamed[FILES][16];
+static char made[FILES][24], renamed[FILES][24];
 static int directory_fd = -1;
 
 static void remove_all(void)

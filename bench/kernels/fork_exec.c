@@ -37,7 +37,7 @@ static void run_fork_exec(struct kernel_run *run)
         int status = start_and_wait(run->program);
 
         if (WIFEXITED(status) && WEXITSTATUS(status) == NO_HANDLER) {
-            kernel_skip("the kernel has no handler for %s", run->program);
+            kernel_give_up(KERNEL_SKIPPED, "the kernel has no handler for %s", run->program);
         }
         if (status != 0) {
             kernel_fail("%s: wait status 0x%x", run->program, (unsigned int)status);

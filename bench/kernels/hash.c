@@ -61,8 +61,7 @@ static struct entry **find(struct table *table, const char *key, size_t length)
 
 static void add(struct table *table, const char *key, size_t length, uint32_t value)
 {
-    struct entry **link = find(table, key, length);
-    struct entry *e = *link;
+    struct entry *e = *find(table, key, length), **bucket;
 
     if (e != NULL) {
         e->value += value;
@@ -70,12 +69,13 @@ static void add(struct table *table, const char *key, size_t length, uint32_t va
     }
     e = malloc(sizeof(*e));
     kernel_need(e != NULL);
-    e->next = NULL;
     e->hash = kernel_hash(key, length);
     e->value = value;
     e->length = (uint8_t)length;
     memcpy(e->key, key, length);
-    *link = e;
+    bucket = &table->buckets[e->hash & table->mask];
+    e->next = *bucket;
+    *bucket = e;
     if (++table->count > table->mask) {
         grow(table);
     }

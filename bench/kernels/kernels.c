@@ -53,36 +53,19 @@ void kernel_at_failure(void (*clean)(void))
     clean_up = clean;
 }
 
-static void say(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
-
-static void say(const char *fmt, va_list ap)
-{
-    fprintf(stderr, "%s: ", running);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
-}
-
-void kernel_fail(const char *fmt, ...)
+void kernel_give_up(enum kernel_end how, const char *fmt, ...)
 {
     va_list ap;
 
+    fprintf(stderr, "%s: ", running);
     va_start(ap, fmt);
-    say(fmt, ap);
+    vfprintf(stderr, fmt, ap);
     va_end(ap);
+    fputc('\n', stderr);
     if (clean_up != NULL) {
         clean_up();
     }
-    _exit(1);
-}
-
-void kernel_skip(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    say(fmt, ap);
-    va_end(ap);
-    _exit(77);
+    _exit((int)how);
 }
 
 void *kernel_alloc(size_t size_bytes)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the kernels of `weft bench` share: the clock around the work, the check of its result, and
- * the end of a run that went wrong. Kernels are programs of the guest: libc, libm and threads only,
- * nothing of weft; each is a file of its own, and kernels.c lists them (docs/bench-kernels.md).
+ * the end of a run without a result. Kernels are programs of the guest: libc, libm and threads
+ * only, nothing of weft; each is a file of its own, and kernels.c lists them
+ * (docs/bench-kernels.md).
  *
  * A check depends on all of the work, and is the same on every machine: no size of a type, order of
  * bytes, address or time may go into it, and of floating point only results whose rounding IEEE 754
@@ -38,15 +39,20 @@ void kernel_begin(struct kernel_run *run);
 /** Stop the clock: only putting away and judging are left. */
 void kernel_end(struct kernel_run *run);
 
-/** Have @a clean called before kernel_fail() ends the program; NULL: nothing is left to put away.
- */
+/** Have @a clean called before the program gives up; NULL: nothing is left to put away. */
 void kernel_at_failure(void (*clean)(void));
 
-/** End the program with code 1: the kernel's result is wrong, or something that it needs failed. */
-void kernel_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+/** How a run ends that has no result: the exit codes. */
+enum kernel_end {
+    KERNEL_FAILED = 1,   /* its result is wrong, or something that it needs failed */
+    KERNEL_SKIPPED = 77, /* it cannot be run here, which is no fault of its own */
+};
 
-/** End the program with code 77: the kernel cannot be run here, which is no fault of its own. */
-void kernel_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+/** End the program, with the reason on stderr. */
+void kernel_give_up(enum kernel_end how, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+#define kernel_fail(...) kernel_give_up(KERNEL_FAILED, __VA_ARGS__)
 
 /** What has to hold; says what it is, and errno as it is then. */
 #define kernel_need(condition)                          \

@@ -20,7 +20,11 @@ struct arrays {
     int16_t h[COUNT];
 };
 
+#ifdef __clang__
+#define VECTOR KERNEL_OPAQUE
+#else
 #define VECTOR __attribute__((optimize("O3"))) KERNEL_OPAQUE
+#endif
 
 static VECTOR void floats(struct arrays *v)
 {
