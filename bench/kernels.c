@@ -37,10 +37,6 @@ static const struct {
 static const char *const quick[] = {"interp",   "sha256",  "calls",
                                     "compiler", "syscall", "start-dynamic"};
 
-/* It has the kernel start programs of the guest, which takes a handler; one that the machine has
- * would start them under another QEMU than the one that is measured. */
-static const char needs_handler[] = "fork-exec";
-
 static const char distribution[] = "kernels-branch-protection";
 
 char *weft_kernels_dir(void)
@@ -73,6 +69,11 @@ bool weft_kernels_has(const struct weft_machine *m)
 bool weft_kernels_has_distribution(const struct weft_machine *m)
 {
     return has(m, distribution);
+}
+
+bool weft_kernel_needs_handler(const char *name)
+{
+    return strcmp(name, "fork-exec") == 0;
 }
 
 /* --- the list --- */
@@ -294,9 +295,8 @@ int weft_kernel_run(const struct weft_kernel *k, const struct weft_kernel_side *
     struct weft_err *why = NULL;
     int rc;
 
-    if (side->qemu && strcmp(k->name, needs_handler) == 0) {
-        out->skipped = weft_fmt("it starts programs of %s, for which it needs a handler of its own",
-                                side->machine->qemu);
+    if (side->no_handler && weft_kernel_needs_handler(k->name)) {
+        out->skipped = weft_fmt("it needs a handler: %s", side->no_handler);
         return 0;
     }
     make_argv(k, side, iterations, &argv);

@@ -35,9 +35,10 @@ struct weft_kernels {
 /** How the programs of a machine are run. All borrowed. */
 struct weft_kernel_side {
     const struct weft_machine *machine;
-    const char *qemu;  /* NULL: natively */
-    const char *model; /* NULL: QEMU's default */
-    bool plain;        /* the compiler's default code, also where there is that of a distribution */
+    const char *qemu;       /* NULL: natively */
+    const char *model;      /* NULL: QEMU's default */
+    const char *no_handler; /* why programs of the guest cannot start others; NULL: they can */
+    bool plain; /* the compiler's default code, also where there is that of a distribution */
 };
 
 /** What a run came to. Start from {0}; end with weft_kernel_run_finish. */
@@ -50,6 +51,10 @@ struct weft_kernel_run {
 
 /** Where they are: libexec/bench/. Caller frees. */
 char *weft_kernels_dir(void);
+
+/** Whether the kernel of this name has programs of the guest start others, which takes a handler
+ * that runs them under the same QEMU and CPU model. */
+bool weft_kernel_needs_handler(const char *name);
 
 /** Whether there are programs of m. */
 bool weft_kernels_has(const struct weft_machine *m);

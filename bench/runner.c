@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "binfmt/qemu_copy.h"
+#include "binfmt/unshare.h"
 
 enum {
     PAIRS_MIN = 5,
@@ -257,6 +259,28 @@ static void drop_kernel(struct weft_bench_target *t)
     weft_bench_kernel_finish(&t->kernels[--t->n]);
 }
 
+/* Have the kernel run programs of t's machine under t's QEMU and model. NULL: done; or why not.
+ * Caller frees. */
+static char *add_handler(const struct session *s, const struct weft_bench_target *t)
+{
+    const struct weft_runner *r = s->runner;
+    const struct weft_machine *m = t->platform->machine;
+    weft_auto_free char *copy = NULL;
+    weft_auto_err err = NULL;
+
+    if (!r->handlers) {
+        return weft_xstrdup(r->no_handlers);
+    }
+    if (!t->model) {
+        return weft_fmt("there is none for QEMU's default CPU model");
+    }
+    copy = weft_qemu_copy(r->copies_dir, r->answers, t->qemu, m, t->model, &err);
+    if (!copy || weft_unshare_register(r->handlers, m, copy, &err) < 0) {
+        return weft_xstrdup(err->msg);
+    }
+    return NULL;
+}
+
 static int measure_unit(struct session *s, struct weft_bench_target *t, const struct weft_kernel *k,
                         bool plain)
 {
@@ -268,6 +292,9 @@ static int measure_unit(struct session *s, struct weft_bench_target *t, const st
         .emulated = {.machine = m, .qemu = t->qemu, .model = t->model, .plain = plain},
     };
 
+    weft_auto_free char *no_handler = NULL;
+    int rc;
+
     if (cancelled(s)) {
         return -1;
     }
@@ -276,13 +303,18 @@ static int measure_unit(struct session *s, struct weft_bench_target *t, const st
     }
     u.out = new_kernel(t, k->name, plain);
     s->done++;
-    if (measure(&u) < 0) {
-        if (u.out->n == 0) {
-            drop_kernel(t);
-        }
-        return -1;
+    if (weft_kernel_needs_handler(k->name)) {
+        no_handler = add_handler(s, t);
+        u.emulated.no_handler = no_handler;
     }
-    return 0;
+    rc = measure(&u);
+    if (weft_kernel_needs_handler(k->name) && !no_handler) {
+        weft_unshare_clear(s->runner->handlers);
+    }
+    if (rc < 0 && u.out->n == 0) {
+        drop_kernel(t);
+    }
+    return rc;
 }
 
 static size_t count_units(const struct session *s)

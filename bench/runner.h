@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/answers.h"
 #include "bench/kernels.h"
 #include "bench/result.h"
 
@@ -24,6 +25,10 @@ struct weft_runner {
     const struct weft_machine *native; /* whose kernels are the measure */
     const struct weft_kernels *kernels;
     const struct weft_strv *only; /* names of kernels; empty: all, or the quick ones */
+    const char *handlers;    /* a binfmt_misc of our own (binfmt/unshare.h); NULL: there is none */
+    const char *no_handlers; /* then: why */
+    const char *copies_dir;  /* of QEMU (binfmt/qemu_copy.h), for handlers */
+    struct weft_answers *answers;
     const atomic_bool *cancel;
     weft_runner_progress_fn *progress; /* or NULL */
     void *data;

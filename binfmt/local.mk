@@ -34,7 +34,9 @@ libweft_a_SOURCES += \
 	%D%/stub.h \
 	%D%/stub/layout.h \
 	%D%/stuck.c \
-	%D%/stuck.h
+	%D%/stuck.h \
+	%D%/unshare.c \
+	%D%/unshare.h
 
 # The stub: a program of its own for this machine, of which binfmt/stub.c holds the bytes. Neither
 # CFLAGS nor LDFLAGS are for it (STUB_CFLAGS: configure.ac).

@@ -23,6 +23,7 @@
 #include "bench/runner.h"
 #include "bench/target.h"
 #include "binfmt/probe.h"
+#include "binfmt/unshare.h"
 #include "engine/bench_show.h"
 #include "engine/cmd.h"
 #include "engine/flags.h"
@@ -79,6 +80,11 @@ struct bench {
     const struct weft_machine *native;
     struct weft_kernels kernels;
     struct weft_bench_result result;
+    char *state;       /* weft's; found out before handlers are made, since we are root then */
+    char *copies_dir;  /* of QEMU */
+    char *tmp;         /* what kernels leave goes with it */
+    char *handlers;    /* in it: where a binfmt_misc of our own is mounted */
+    char *no_handlers; /* why none is; NULL: one is */
 
     struct weft_loop *loop;
     struct weft_timer *timer;
@@ -103,6 +109,11 @@ static void bench_finish(struct bench *b)
     weft_qemus_finish(&b->qemus);
     weft_kernels_finish(&b->kernels);
     weft_bench_result_finish(&b->result);
+    free(b->state);
+    free(b->copies_dir);
+    free(b->tmp);
+    free(b->handlers);
+    free(b->no_handlers);
     weft_err_free(b->failed);
 }
 
@@ -232,6 +243,10 @@ static void work(void *data)
         .native = b->native,
         .kernels = &b->kernels,
         .only = &b->opts.kernel,
+        .handlers = b->no_handlers ? NULL : b->handlers,
+        .no_handlers = b->no_handlers,
+        .copies_dir = b->copies_dir,
+        .answers = b->answers,
         .cancel = &b->cancel,
         .progress = tell,
         .data = &b->progress,
@@ -280,13 +295,12 @@ static int measure(struct bench *b, struct weft_err **err)
 /* --- what is measured --- */
 
 /* What QEMUs have said is shared with builds. */
-static struct weft_answers *open_answers(const char *state)
+static struct weft_answers *open_answers(const struct bench *b)
 {
-    weft_auto_free char *dir = weft_path_join(state, "qemu");
-    weft_auto_free char *path = weft_path_join(dir, "answers.json");
+    weft_auto_free char *path = weft_path_join(b->copies_dir, "answers.json");
 
-    (void)weft_mkdirs(state, 0700, NULL);
-    (void)weft_mkdirs(dir, 0700, NULL);
+    (void)weft_mkdirs(b->state, 0700, NULL);
+    (void)weft_mkdirs(b->copies_dir, 0700, NULL);
     return weft_answers_create(path);
 }
 
@@ -339,12 +353,12 @@ static int check_kernels(const struct bench *b, struct weft_err **err)
 
 static int open_bench(struct bench *b, struct weft_err **err)
 {
-    weft_auto_free char *state = weft_dir_state(err);
     weft_auto_strv dirs = {0};
     weft_auto_free char *joined = NULL;
     struct weft_platform host;
 
-    if (!state || weft_settings_load(&b->settings, err) < 0 ||
+    b->state = weft_dir_state(err);
+    if (!b->state || weft_settings_load(&b->settings, err) < 0 ||
         (b->opts.quick && weft_settings_override(&b->settings, &b->opts.cpu, NULL, err) < 0) ||
         read_qemus(b, &dirs, err) < 0) {
         return -1;
@@ -355,7 +369,8 @@ static int open_bench(struct bench *b, struct weft_err **err)
         return -1;
     }
     joined = weft_strv_join(&dirs, ":");
-    b->answers = open_answers(state);
+    b->copies_dir = weft_path_join(b->state, "qemu");
+    b->answers = open_answers(b);
     weft_qemu_scan(joined, b->answers, &b->qemus);
     return 0;
 }
@@ -476,12 +491,11 @@ static int print_result(const struct bench *b, FILE *out, struct weft_err **err)
 /* A machine whose state cannot be written has its result all the same. */
 static void keep_result(const struct bench *b)
 {
-    weft_auto_free char *state = weft_dir_state(NULL);
     weft_auto_free char *path = NULL;
     weft_auto_err err = NULL;
 
-    if (!state || weft_bench_result_keep(state, &b->result, &path, &err) < 0) {
-        weft_warn("the result is not kept: %s", err ? err->msg : "there is no state directory");
+    if (weft_bench_result_keep(b->state, &b->result, &path, &err) < 0) {
+        weft_warn("the result is not kept: %s", err->msg);
         return;
     }
     weft_info("kept as %s", path);
@@ -515,14 +529,50 @@ static int verdict(const struct bench *b, struct weft_err **err)
     return weft_fail(err, WEFT_E_BUILD, "failed: %s", list);
 }
 
+/* A directory for the kernels' files, since those that are killed leave theirs; and handlers, if a
+ * kernel may need them. */
+static int make_tmp(struct bench *b, struct weft_err **err)
+{
+    const char *base = getenv("TMPDIR");
+    bool needed = !b->opts.quick && b->opts.kernel.n == 0;
+
+    b->tmp = weft_temp_dir(base && *base == '/' ? base : "/tmp", "weft-bench", err);
+    if (!b->tmp) {
+        return -1;
+    }
+    setenv("TMPDIR", b->tmp, 1);
+    for (size_t i = 0; i < b->opts.kernel.n; i++) {
+        needed = needed || weft_kernel_needs_handler(b->opts.kernel.v[i]);
+    }
+    b->handlers = weft_path_join(b->tmp, "handlers");
+    if (!needed) {
+        b->no_handlers = weft_fmt("none was made");
+    } else if (weft_mkdirs(b->handlers, 0700, err) < 0) {
+        return -1;
+    } else {
+        (void)weft_unshare_handlers(b->handlers, &b->no_handlers);
+    }
+    return 0;
+}
+
 static int run_bench(struct bench *b, FILE *out, struct weft_err **err)
 {
+    int rc;
+
     if (open_bench(b, err) < 0 ||
         (b->opts.platform.n > 0 ? add_named(b, err) : add_all(b, err)) < 0) {
         return -1;
     }
     b->result.quick = b->opts.quick;
-    if (measure(b, err) < 0) {
+    if (make_tmp(b, err) < 0) {
+        return -1;
+    }
+    rc = measure(b, err);
+    if (!b->no_handlers) {
+        weft_unshare_end(b->handlers);
+    }
+    (void)weft_rmtree(b->tmp, NULL);
+    if (rc < 0) {
         return -1;
     }
     keep_result(b);
