@@ -26,6 +26,8 @@ struct weft_answers {
     pthread_mutex_t mutex;
     char *path;
     struct weft_json *known; /* from "WHAT of FILE IDENTITY" to the answer */
+    struct weft_json *fresh; /* of these, what is not in the file yet */
+    size_t n_fresh;
 };
 
 static struct weft_json *load(const char *path)
@@ -46,6 +48,7 @@ struct weft_answers *weft_answers_create(const char *path)
     pthread_mutex_init(&a->mutex, NULL);
     a->path = weft_xstrdup_null(path);
     a->known = load(path);
+    a->fresh = weft_json_object();
     return a;
 }
 
@@ -54,8 +57,10 @@ void weft_answers_destroy(struct weft_answers *a)
     if (!a) {
         return;
     }
+    weft_answers_write(a);
     pthread_mutex_destroy(&a->mutex);
     weft_json_free(a->known);
+    weft_json_free(a->fresh);
     free(a->path);
     free(a);
 }
@@ -97,9 +102,14 @@ static void count(const char *key, const struct weft_json *value, void *data)
     ++*(size_t *)data;
 }
 
+static void add(const char *key, const struct weft_json *value, void *data)
+{
+    weft_json_set_str(data, key, weft_json_value_str(value));
+}
+
 /* What another process has written meanwhile stays. Most answers in a full file are of files that
  * are gone: in containers with a state that outlives them, all of the last one's are. */
-static void store(const struct weft_answers *a, const char *key, const char *answer)
+static void store(const struct weft_answers *a)
 {
     weft_auto_free char *lock = weft_fmt("%s.lock", a->path);
     weft_auto_fd fd = weft_lock_open(lock, NULL);
@@ -112,13 +122,25 @@ static void store(const struct weft_answers *a, const char *key, const char *ans
     }
     all = load(a->path);
     weft_json_each(all, count, &n);
-    if (n >= KEPT_MAX) {
+    if (n + a->n_fresh > KEPT_MAX) {
         weft_json_free(all);
         all = weft_json_object();
     }
-    weft_json_set_str(all, key, answer);
+    weft_json_each(a->fresh, add, all);
     text = weft_json_dump(all, 2);
     (void)weft_write_file(a->path, text, strlen(text), 0600, NULL);
+}
+
+void weft_answers_write(struct weft_answers *a)
+{
+    pthread_mutex_lock(&a->mutex);
+    if (a->path && a->n_fresh > 0) {
+        store(a);
+        weft_json_free(a->fresh);
+        a->fresh = weft_json_object();
+        a->n_fresh = 0;
+    }
+    pthread_mutex_unlock(&a->mutex);
 }
 
 void weft_answers_keep(struct weft_answers *a, const char *what, const char *program,
@@ -128,8 +150,7 @@ void weft_answers_keep(struct weft_answers *a, const char *what, const char *pro
 
     pthread_mutex_lock(&a->mutex);
     weft_json_set_str(a->known, key, answer);
-    if (a->path) {
-        store(a, key, answer);
-    }
+    weft_json_set_str(a->fresh, key, answer);
+    a->n_fresh++;
     pthread_mutex_unlock(&a->mutex);
 }

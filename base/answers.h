@@ -13,13 +13,17 @@ struct weft_answers;
 /** Answers kept in the file `path`, which need not exist; path NULL: kept in memory only. Caller:
  * weft_answers_destroy. */
 struct weft_answers *weft_answers_create(const char *path);
-void weft_answers_destroy(struct weft_answers *a);
+void weft_answers_destroy(struct weft_answers *a); /* writes first */
+
+/** Write what is new to the file. Best effort: what cannot be written is asked again by the next
+ * one. */
+void weft_answers_write(struct weft_answers *a);
 
 /** What `program` has answered to `what` ("version"). NULL: it has not been asked, or the file was
  * replaced since. Caller frees. */
 char *weft_answers_recall(struct weft_answers *a, const char *what, const char *program);
 
-/** Keep an answer. Where it cannot be written it is kept in memory. */
+/** Keep an answer: in memory, and with weft_answers_write in the file. */
 void weft_answers_keep(struct weft_answers *a, const char *what, const char *program,
                        const char *answer);
 

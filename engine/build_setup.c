@@ -118,6 +118,28 @@ static int check_platforms(const struct weft_build *b, struct weft_err **err)
     return 0;
 }
 
+/* A worker that does not build for arm/v6 has one handler for arm, of v7: what is said of v6 is not
+ * for its stages. */
+static void warn_of_choices(const struct weft_build *b)
+{
+    const struct weft_request *r = b->r;
+    char name[WEFT_PLATFORM_SIZE];
+
+    for (size_t i = 0; i < r->cpu.n; i++) {
+        const struct weft_platform *p = &r->cpu.v[i].platform;
+        bool built = false;
+
+        for (size_t k = 0; k < r->n_platforms; k++) {
+            built |= weft_platform_eq(&r->platforms[k], p);
+        }
+        if (!built && weft_worker_config_clashes(b->cfg, weft_catalogue_find(p))) {
+            weft_warn("--cpu %s is for nothing here: the platform is not built, and a stage that "
+                      "is pinned to it runs on the CPU model of its machine's usual platform",
+                      weft_platform_format(p, name));
+        }
+    }
+}
+
 /* Which worker builds which platform, and what each worker has to hold to. */
 static int make_plan(struct weft_build *b, bool pinned, struct weft_err **err)
 {
@@ -139,6 +161,7 @@ static int make_plan(struct weft_build *b, bool pinned, struct weft_err **err)
             return -1;
         }
     }
+    warn_of_choices(b);
     b->salt = weft_worker_config_salt(b->cfg);
     return 0;
 }

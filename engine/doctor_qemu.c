@@ -147,6 +147,7 @@ static void run_health(struct weft_try_self *self, const void *data)
         weft_json_set_str(self->facts, "failure", health.failure);
     }
     weft_health_finish(&health);
+    weft_answers_write(h->answers); /* this is a child, whose memory is not its parent's */
 }
 
 /* Whether a program of this machine is in the list already. */

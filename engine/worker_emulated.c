@@ -122,6 +122,30 @@ static int add(struct weft_worker_config *cfg, struct weft_emulator *e, const ch
     return 0;
 }
 
+/* A QEMU that is asked for is there, be it for a machine that nothing is built for now. */
+static int check_qemu(const struct weft_worker_config *cfg, struct weft_err **err)
+{
+    weft_auto_strv there = {0};
+    weft_auto_free char *list = NULL;
+
+    for (size_t i = 0; cfg->qemu && i < cfg->qemus.n; i++) {
+        const struct weft_qemu *q = &cfg->qemus.v[i];
+
+        if (weft_qemu_is(q, cfg->qemu)) {
+            return 0;
+        }
+        if (q->version && !weft_strv_has(&there, q->version)) {
+            weft_strv_add(&there, q->version);
+        }
+    }
+    if (!cfg->qemu || cfg->qemus.n == 0) {
+        return 0; /* who builds for one is told that there is none */
+    }
+    list = weft_strv_join(&there, ", ");
+    weft_fail(err, WEFT_E_USAGE, "there is no QEMU %s here; there is: %s", cfg->qemu, list);
+    return weft_err_hint(err, "weft qemu list");
+}
+
 /* A CPU model that was asked for by the name of a platform is to be had, whether or not the
  * platform is built now: a stage may be pinned to it. */
 static int check_choices(const struct weft_worker_config *cfg, struct weft_err **err)
@@ -168,6 +192,22 @@ struct search {
     struct weft_emulator *found; /* [n]; those without a program were not found */
 };
 
+/* For a machine that perhaps nothing is built for. Who builds for one that fails is told
+ * (weft_worker_config_need); where only the version that was asked for is missing, a stage that is
+ * pinned to it shall run all the same. */
+static int find_common(const struct weft_emulators *from, const struct weft_machine *m,
+                       struct weft_emulator *out, struct weft_err **err)
+{
+    const struct weft_platform_info *p = weft_catalogue_default_of(m);
+    struct weft_emulators any = *from;
+
+    any.qemu = NULL;
+    if (weft_emulator_choose(from, p, false, out, from->qemu ? NULL : err) >= 0) {
+        return 0;
+    }
+    return from->qemu && weft_emulator_choose(&any, p, false, out, err) >= 0 ? 0 : -1;
+}
+
 static void *search_on(void *data)
 {
     struct search *s = data;
@@ -176,9 +216,7 @@ static void *search_on(void *data)
         const struct weft_machine *m = s->machines[i];
         weft_auto_err why = NULL;
 
-        /* who builds for one that fails is told (weft_worker_config_need) */
-        if (m && weft_emulator_choose(&s->from, weft_catalogue_default_of(m), false, &s->found[i],
-                                      &why) < 0) {
+        if (m && find_common(&s->from, m, &s->found[i], &why) < 0) {
             weft_debug("no emulator for %s: %s", m->qemu, why->msg);
         }
     }
@@ -211,6 +249,9 @@ int weft_worker_config_find_emulators(struct weft_worker_config *cfg, struct wef
         .from = weft_worker_config_emulators(cfg), .machines = machines, .n = n, .found = found};
     int rc = 0;
 
+    if (check_qemu(cfg, err) < 0) {
+        return -1;
+    }
     if (cfg->scope != WEFT_SCOPE_NAMESPACE) {
         return 0; /* the host's are used */
     }
@@ -227,7 +268,11 @@ int weft_worker_config_find_emulators(struct weft_worker_config *cfg, struct wef
         }
         weft_emulator_finish(&found[i]);
     }
-    return rc < 0 ? -1 : check_choices(cfg, err);
+    if (rc == 0) {
+        rc = check_choices(cfg, err);
+    }
+    weft_answers_write(cfg->answers); /* what took long is known, however this command ends */
+    return rc;
 }
 
 static void say_unwell(const struct weft_emulator *e)
@@ -295,26 +340,39 @@ void weft_worker_config_free_emulators(struct weft_worker_config *cfg)
     weft_qemus_finish(&cfg->qemus);
 }
 
-/* What p's programs see is not what they would see under the defaults: by choice, or since no copy
- * of QEMU could be made. */
-static bool differs(const struct weft_worker_config *cfg, const struct weft_emulator *e)
+/* Whether a model by name is what the policy baseline comes to as well. */
+static bool is_baseline(const struct weft_worker_config *cfg, const struct weft_platform_info *p,
+                        const char *model)
 {
     const struct weft_cpu_choice baseline = {.policy = WEFT_CPU_BASELINE};
-    weft_auto_free char *model = NULL;
+    const struct weft_emulated *e = of_machine(cfg, NULL, p->machine);
+    weft_auto_free char *usual = NULL;
 
-    return !e->model ||
-           weft_qemu_model_for(cfg->answers, e->qemu, e->platform, &baseline, &model, NULL) < 0 ||
-           strcmp(model, e->model) != 0;
+    return e &&
+           weft_qemu_model_for(cfg->answers, e->emulator.qemu, p, &baseline, &usual, NULL) == 0 &&
+           strcmp(usual, model) == 0;
 }
 
-/* Whether programs of e's platform are known to run: it is built, or was named by --cpu, for a
- * stage that is pinned to it. What else QEMU could run here must not make a difference between two
- * machines. */
-static bool counts(const struct weft_worker_config *cfg, const struct weft_emulated *e)
+/* What was asked for one platform, where it is something else than what holds for all. */
+static void add_choice(const struct weft_worker_config *cfg, const struct weft_cpu_choice_of *c,
+                       struct weft_strv *parts)
 {
-    const struct weft_platform *p = &e->emulator.platform->platform;
+    const struct weft_platform_info *p = weft_catalogue_find(&c->platform);
+    enum weft_cpu_policy policy = c->choice.policy;
+    char name[WEFT_PLATFORM_SIZE];
 
-    return e->built || weft_cpu_choices_for(cfg->cpu, p) != &cfg->cpu->all;
+    if (!p || !p->machine || weft_worker_config_native(cfg, p->machine)) {
+        return;
+    }
+    if (policy == WEFT_CPU_MODEL && is_baseline(cfg, p, c->choice.model)) {
+        policy = WEFT_CPU_BASELINE;
+    }
+    if (policy != cfg->cpu->all.policy) {
+        weft_strv_addf(parts, "%s=%s", weft_platform_format(&p->platform, name),
+                       policy == WEFT_CPU_MODEL ? c->choice.model
+                       : policy == WEFT_CPU_MAX ? "max"
+                                                : "baseline");
+    }
 }
 
 static int by_text(const void *a, const void *b)
@@ -329,20 +387,20 @@ char *weft_worker_config_salt(const struct weft_worker_config *cfg)
     char digest[WEFT_DIGEST_SIZE];
     char name[WEFT_PLATFORM_SIZE];
 
-    if (cfg->cpu->all.policy != WEFT_CPU_BASELINE) { /* a stage may be pinned to any platform */
+    /* What was asked for, and not what is built now or what QEMUs are here: one platform's steps
+     * are found again by a build of others too, and on another machine. */
+    if (cfg->cpu->all.policy == WEFT_CPU_MAX) {
         weft_strv_add(&parts, "max");
     }
+    for (size_t i = 0; i < cfg->cpu->n; i++) {
+        add_choice(cfg, &cfg->cpu->v[i], &parts);
+    }
     for (size_t i = 0; i < cfg->n_emulated; i++) {
-        const struct weft_emulator *e = &cfg->emulated[i].emulator;
-        weft_auto_free char *part = NULL;
+        const struct weft_emulated *e = &cfg->emulated[i];
 
-        if (!counts(cfg, &cfg->emulated[i]) || !differs(cfg, e)) {
-            continue;
-        }
-        part = weft_fmt("%s=%s", weft_platform_format(&e->platform->platform, name),
-                        e->model ? e->model : "");
-        if (!weft_strv_has(&parts, part)) {
-            weft_strv_add(&parts, part);
+        if (e->built && !e->emulator.model) { /* no copy of QEMU could be made */
+            weft_strv_addf(&parts,
+                           "%s=", weft_platform_format(&e->emulator.platform->platform, name));
         }
     }
     if (parts.n > 0) { /* the order of --platform makes no difference */

@@ -73,3 +73,11 @@ for machine in aarch64 s390x; do
 done
 WEFT_QEMU_DIR=$PWD/few-qemus built few --platform $platforms --cpu max
 expect "own" "$(of few own)" "$(of max own)"
+
+note "nor is which other platforms are built"
+built fewer --platform linux/amd64,linux/arm64 --cpu max
+expect "own" "$(of fewer own)" "$(of max own | grep -v s390x)"
+
+note "what is said of a platform that is not built, and whose stages would not follow, is not passed over"
+build --platform linux/amd64 --cpu linux/arm/v6=arm1176 ctx >log 2>&1 || fail "$(tail log)"
+grep -q 'linux/arm/v6 is for nothing' log || fail "no warning: $(cat log)"
