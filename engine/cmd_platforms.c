@@ -119,8 +119,15 @@ static void ask(const struct weft_worker_config *cfg, const struct survey *s, st
         return;
     }
     if (weft_worker_runs(cfg, NULL, r->info, &r->runs, &err) < 0) {
+        char name[WEFT_PLATFORM_SIZE];
+        const char *why = err->msg;
+        size_t len = strlen(weft_platform_format(&r->info->platform, name));
+
+        if (strncmp(why, name, len) == 0 && weft_starts_with(why + len, ": ")) {
+            why += len + 2; /* the row's own name stands above it */
+        }
         r->how = HOW_MISSING;
-        r->why = weft_xstrdup(err->msg);
+        r->why = weft_xstrdup(why);
         r->mend = weft_xstrdup_null(err->hint);
         return;
     }

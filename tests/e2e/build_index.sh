@@ -17,6 +17,7 @@ machine_of()
     linux/amd64) echo "x86_64|x86-64" ;;
     linux/386) echo "i686|x86_64|Intel" ;;
     linux/arm64) echo "aarch64|aarch64" ;;
+    linux/arm/v5) echo "armv5tel|ARM, EABI5" ;;
     linux/arm/*) echo "armv7l|ARM, EABI5" ;;
     linux/riscv64) echo "riscv64|RISC-V" ;;
     linux/ppc64le) echo "ppc64le|64-bit PowerPC" ;;
@@ -29,10 +30,11 @@ machine_of()
 # run_on PLATFORM PROGRAM ARG...: runs it under the platform's own QEMU, or natively
 run_on()
 {
-    local qemu
+    local qemu cpu=()
     case $1 in
     linux/amd64 | linux/386) "${@:2}"; return ;;
     linux/arm64) qemu=aarch64 ;;
+    linux/arm/v5) qemu=arm cpu=(-cpu arm926) ;;
     linux/arm/*) qemu=arm ;;
     linux/mips64le) qemu=mips64el ;;
     *) qemu=${1#linux/} ;;
@@ -40,7 +42,7 @@ run_on()
     if command -v "qemu-$qemu-static" >/dev/null; then
         qemu=$qemu-static
     fi
-    "qemu-$qemu" "${@:2}"
+    "qemu-$qemu" "${cpu[@]}" "${@:2}"
 }
 
 check_image()
