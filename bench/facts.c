@@ -265,6 +265,8 @@ double weft_facts_mhz(int root, int cpu)
 static void read_ticks(const char *stat, int cpu, struct weft_ticks *out)
 {
     enum {
+        IDLE = 3,
+        IOWAIT = 4,
         STEAL = 7,
         FIELDS = 8
     };
@@ -285,6 +287,8 @@ static void read_ticks(const char *stat, int cpu, struct weft_ticks *out)
         out->total += ticks;
         if (i == STEAL) {
             out->steal = ticks;
+        } else if (i == IDLE || i == IOWAIT) {
+            out->idle += ticks;
         }
         at = end;
     }
@@ -298,6 +302,13 @@ void weft_ticks_look(int root, int cpu, struct weft_ticks *out)
     if (stat) {
         read_ticks(stat, cpu, out);
     }
+}
+
+double weft_ticks_per_s(void)
+{
+    long n = sysconf(_SC_CLK_TCK);
+
+    return n > 0 ? (double)n : 100;
 }
 
 double weft_ticks_stolen(const struct weft_ticks *from, const struct weft_ticks *to)

@@ -42,11 +42,15 @@ double weft_facts_mhz(int root, int cpu);
 
 /** Where the time of a CPU has gone, since boot. */
 struct weft_ticks {
-    uint64_t steal; /* what the hypervisor gave to others ... */
-    uint64_t total; /* ... of all time */
+    uint64_t steal; /* what the hypervisor gave to others */
+    uint64_t idle;  /* also waiting for a disk */
+    uint64_t total;
 };
 
 void weft_ticks_look(int root, int cpu, struct weft_ticks *out);
+
+/** How many ticks make a second. */
+double weft_ticks_per_s(void);
 
 /** The part of the time between two looks that was stolen, 0 to 1. */
 double weft_ticks_stolen(const struct weft_ticks *from, const struct weft_ticks *to);

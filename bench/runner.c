@@ -3,11 +3,12 @@
 
 #include "bench/runner.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -35,6 +36,11 @@ enum {
 static const double wide = 0.10;
 static const double stolen_max = 0.05;
 
+/* So is a kernel during which other programs had more of the CPU, seen over at least so many ticks.
+ */
+static const double shared_max = 0.05;
+static const double ticks_least = 50;
+
 /* Everything about one run of the benchmark. */
 struct session {
     const struct weft_runner *runner;
@@ -50,6 +56,7 @@ struct unit {
     struct weft_kernel_side native, emulated;
     struct weft_bench_kernel *out;
     uint64_t started_ms;
+    double ticks, others_ticks; /* of the CPU, during the samples: all, and those of others */
 };
 
 static bool cancelled(const struct session *s)
@@ -127,12 +134,42 @@ static int warm_up(struct unit *u)
     return rc;
 }
 
+static double cpu_s(int who)
+{
+    struct rusage r;
+
+    if (getrusage(who, &r) < 0) {
+        return 0;
+    }
+    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+}
+
+/* CPU time of ours, and of the programs that we have run so far. */
+static double own_ticks(void)
+{
+    return weft_ticks_per_s() * (cpu_s(RUSAGE_SELF) + cpu_s(RUSAGE_CHILDREN));
+}
+
+static void note_others(struct unit *u, const struct weft_ticks *before,
+                        const struct weft_ticks *after, double own)
+{
+    if (after->total > before->total) {
+        double all = (double)(after->total - before->total);
+
+        u->ticks += all;
+        u->others_ticks += all - (double)(after->idle - before->idle) -
+                           (double)(after->steal - before->steal) - own;
+    }
+}
+
 static int add_sample(struct unit *u)
 {
     struct weft_bench_kernel *out = u->out;
     struct weft_bench_sample sample = {0};
     struct weft_ticks before, after;
     int cpu = u->s->result->cpu;
+    double own = own_ticks();
     int rc;
 
     weft_ticks_look(u->s->root, cpu, &before);
@@ -141,6 +178,7 @@ static int add_sample(struct unit *u)
         return rc;
     }
     weft_ticks_look(u->s->root, cpu, &after);
+    note_others(u, &before, &after, own_ticks() - own);
     sample.stolen = weft_ticks_stolen(&before, &after);
     sample.counted = sample.stolen <= stolen_max;
     out->samples = weft_xrealloc(out->samples, out->n + 1, sizeof(*out->samples));
@@ -197,6 +235,10 @@ static void conclude(struct unit *u, size_t counted, bool interrupted)
     }
     if (counted > 0 && is_wide(&k->ratio)) {
         weft_strv_add(&k->noise, "the pairs differ much");
+    }
+    if (u->ticks >= ticks_least && u->others_ticks > shared_max * u->ticks) {
+        weft_strv_addf(&k->noise, "other programs had %.0f %% of the CPU",
+                       100 * u->others_ticks / u->ticks);
     }
     if (counted > 0 && interrupted) {
         weft_strv_add(&k->noise, "interrupted");

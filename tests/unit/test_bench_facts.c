@@ -146,6 +146,7 @@ static void test_now(void **state)
     weft_ticks_look(root, 1, &a);
     assert_int_equal(a.steal, 100);
     assert_int_equal(a.total, 1000);
+    assert_int_equal(a.idle, 800);
     put(dir, "proc/stat", "cpu  9\ncpu1 90 0 60 830 0 0 0 120 7 7\n");
     weft_ticks_look(root, 1, &b);
     assert_true(fabs(weft_ticks_stolen(&a, &b) - 0.2) < 1e-9);
