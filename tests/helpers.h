@@ -22,6 +22,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "platforms/catalogue.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -113,6 +114,21 @@ static inline int open_fds(void)
     }
     closedir(d);
     return n;
+}
+
+/* A machine by QEMU's name for it. */
+static inline const struct weft_machine *machine_named(const char *name)
+{
+    size_t n;
+    const struct weft_machine *const *all = weft_catalogue_machines(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(all[i]->qemu, name) == 0) {
+            return all[i];
+        }
+    }
+    fail_msg("no machine %s", name);
+    return NULL;
 }
 
 #endif

@@ -14,20 +14,6 @@
     status "\ninterpreter /usr/bin/qemu-aarch64-static\nflags: " flags \
            "\noffset 0\n" ARM64_MAGIC ARM64_MASK
 
-static const struct weft_machine *machine(const char *name)
-{
-    size_t n;
-    const struct weft_machine *const *all = weft_catalogue_machines(&n);
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i]->qemu, name) == 0) {
-            return all[i];
-        }
-    }
-    fail_msg("no machine %s", name);
-    return NULL;
-}
-
 static void test_parse(void **state)
 {
     struct weft_existing e;
@@ -134,23 +120,24 @@ static void test_table(void **state)
     assert_int_equal(t.n, 2);
     assert_string_equal(weft_existing_named(&t, "python")->extension, "py");
     assert_null(weft_existing_named(&t, "pytho"));
-    found = weft_existing_find(&t, machine("aarch64"), &without_f);
+    found = weft_existing_find(&t, machine_named("aarch64"), &without_f);
     assert_non_null(found);
     assert_string_equal(found->name, "z-arm64");
     assert_null(without_f);
-    assert_null(weft_existing_find(&t, machine("s390x"), &without_f));
+    assert_null(weft_existing_find(&t, machine_named("s390x"), &without_f));
     assert_null(without_f);
     weft_existing_finish(&t);
 
     /* one that would need the interpreter in each container */
     put(dir, "z-arm64", ARM64("enabled", "OC"));
     read_table(dir, &t);
-    assert_null(weft_existing_find(&t, machine("aarch64"), &without_f));
+    assert_null(weft_existing_find(&t, machine_named("aarch64"), &without_f));
     assert_string_equal(without_f->name, "z-arm64");
     put(dir, "a-arm64", ARM64("enabled", "F"));
     weft_existing_finish(&t);
     read_table(dir, &t);
-    assert_string_equal(weft_existing_find(&t, machine("aarch64"), &without_f)->name, "a-arm64");
+    assert_string_equal(weft_existing_find(&t, machine_named("aarch64"), &without_f)->name,
+                        "a-arm64");
     weft_existing_finish(&t);
 
     /* one that is switched off, one that wants more than the machine, and all switched off */
@@ -159,12 +146,12 @@ static void test_table(void **state)
         "enabled\ninterpreter /q\nflags: F\noffset 0\n"
         "magic 7f454c460201010000000000000000000200b70001\n");
     read_table(dir, &t);
-    assert_null(weft_existing_find(&t, machine("aarch64"), NULL));
+    assert_null(weft_existing_find(&t, machine_named("aarch64"), NULL));
     weft_existing_finish(&t);
     put(dir, "a-arm64", ARM64("enabled", "F"));
     put(dir, "status", "disabled\n");
     read_table(dir, &t);
-    assert_null(weft_existing_find(&t, machine("aarch64"), NULL));
+    assert_null(weft_existing_find(&t, machine_named("aarch64"), NULL));
     weft_existing_finish(&t);
 }
 
@@ -183,9 +170,9 @@ static void test_unclear(void **state)
     assert_string_equal(t.v[0].name, ".dot");
     assert_non_null(t.v[1].unclear);
     assert_null(t.v[1].interpreter);
-    assert_false(weft_existing_takes(&t.v[1], machine("aarch64")));
+    assert_false(weft_existing_takes(&t.v[1], machine_named("aarch64")));
     assert_null(weft_existing_line(&t.v[1]));
-    assert_string_equal(weft_existing_find(&t, machine("aarch64"), NULL)->name, "b-arm64");
+    assert_string_equal(weft_existing_find(&t, machine_named("aarch64"), NULL)->name, "b-arm64");
     weft_existing_finish(&t);
 }
 
@@ -311,8 +298,8 @@ static void test_mips(void **state)
         struct weft_existing e;
 
         assert_ok(weft_existing_parse_line(line, &e, &err), &err);
-        assert_int_equal(weft_existing_takes(&e, machine("mips")), !n32);
-        assert_false(weft_existing_takes(&e, machine("mipsel")));
+        assert_int_equal(weft_existing_takes(&e, machine_named("mips")), !n32);
+        assert_false(weft_existing_takes(&e, machine_named("mipsel")));
         weft_existing_entry_finish(&e);
         free(line);
     }

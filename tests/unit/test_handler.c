@@ -4,24 +4,11 @@
 #include "binfmt/handler.h"
 #include "tests/helpers.h"
 
-static const struct weft_machine *machine(const char *name)
-{
-    size_t n;
-    const struct weft_machine *const *all = weft_catalogue_machines(&n);
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i]->qemu, name) == 0) {
-            return all[i];
-        }
-    }
-    fail_msg("no machine %s", name);
-    return NULL;
-}
-
 static void test_line(void **state)
 {
     struct weft_err *err = NULL;
-    char *line = weft_handler_line(machine("s390x"), "/usr/bin/qemu-s390x-static", "POCF", &err);
+    char *line =
+        weft_handler_line(machine_named("s390x"), "/usr/bin/qemu-s390x-static", "POCF", &err);
 
     (void)state;
     assert_null(err);
@@ -64,12 +51,12 @@ static void test_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(paths); i++) {
-        assert_null(weft_handler_line(machine("arm"), paths[i], "F", &err));
+        assert_null(weft_handler_line(machine_named("arm"), paths[i], "F", &err));
         assert_err(&err, WEFT_E_UNSUPPORTED, 0, "interpreter");
     }
     memset(long_path, '/', 2000);
     long_path[2000] = '\0';
-    assert_null(weft_handler_line(machine("arm"), long_path, "F", &err));
+    assert_null(weft_handler_line(machine_named("arm"), long_path, "F", &err));
     assert_err(&err, WEFT_E_UNSUPPORTED, 0, "1920");
     free(long_path);
 }

@@ -10,20 +10,6 @@
 #include "binfmt/qemu.h"
 #include "tests/helpers.h"
 
-static const struct weft_machine *machine(const char *name)
-{
-    size_t n = 0;
-    const struct weft_machine *const *all = weft_catalogue_machines(&n);
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i]->qemu, name) == 0) {
-            return all[i];
-        }
-    }
-    fail_msg("no machine %s", name);
-    return NULL;
-}
-
 /* A program begins as programs of its machine do, and as those of no other. */
 static void test_heads(void **state)
 {
@@ -88,11 +74,13 @@ static void test_interpreter(void **state)
     weft_auto_err err = NULL;
 
     (void)state;
-    assert_int_equal(weft_probe_run(machine("mips"), "/bin/sh", args, &said, NULL), 7);
+    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, &said, NULL), 7);
     assert_string_equal(said, "ELFsaid\n");
     args[1] = die;
-    assert_int_equal(weft_probe_run(machine("mips"), "/bin/sh", args, &nothing, NULL), 128 + 9);
-    assert_int_equal(weft_probe_run(machine("mips"), "/nonexistent", NULL, &nothing, &err), -1);
+    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, &nothing, NULL),
+                     128 + 9);
+    assert_int_equal(weft_probe_run(machine_named("mips"), "/nonexistent", NULL, &nothing, &err),
+                     -1);
     assert_int_equal(err->code, WEFT_E_CHILD);
     assert_no_children();
 }
@@ -108,7 +96,7 @@ static void test_hangs(void **state)
     uint64_t start_ms = weft_now_ms();
 
     (void)state;
-    assert_int_equal(weft_probe_run(machine("mips"), "/bin/sh", args, &said, &err), -1);
+    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, &said, &err), -1);
     assert_int_equal(err->code, WEFT_E_CHILD);
     assert_in_range(weft_now_ms() - start_ms, 10000, 60000);
     assert_no_children();

@@ -133,20 +133,6 @@ static void test_version(void **state)
     }
 }
 
-static const struct weft_machine *machine(const char *name)
-{
-    size_t n;
-    const struct weft_machine *const *all = weft_catalogue_machines(&n);
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i]->qemu, name) == 0) {
-            return all[i];
-        }
-    }
-    fail_msg("no machine %s", name);
-    return NULL;
-}
-
 static void test_scan(void **state)
 {
     const char *dir = *state;
@@ -170,7 +156,7 @@ static void test_scan(void **state)
     weft_qemu_scan(dirs, a, &q);
     assert_int_equal(q.n, 3);
     assert_string_equal(q.v[0].path, arm_static);
-    assert_ptr_equal(q.v[0].machine, machine("arm"));
+    assert_ptr_equal(q.v[0].machine, machine_named("arm"));
     assert_null(q.v[0].version); /* it does not start */
     assert_string_equal(q.v[1].path, arm);
     assert_string_equal(q.v[1].version, "10.0.13");
@@ -208,7 +194,7 @@ static void test_is(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         char *version = weft_xstrdup_null(cases[i].version);
-        struct weft_qemu q = {.machine = machine("arm"), .version = version};
+        struct weft_qemu q = {.machine = machine_named("arm"), .version = version};
 
         if (weft_qemu_is(&q, cases[i].want) != cases[i].is) {
             fail_msg("%s, %s", cases[i].version, cases[i].want);
@@ -244,9 +230,10 @@ static void test_rank(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        int got = weft_qemu_rank(machine(cases[i].machine), cases[i].model, cases[i].a, cases[i].b);
+        int got =
+            weft_qemu_rank(machine_named(cases[i].machine), cases[i].model, cases[i].a, cases[i].b);
         int back =
-            weft_qemu_rank(machine(cases[i].machine), cases[i].model, cases[i].b, cases[i].a);
+            weft_qemu_rank(machine_named(cases[i].machine), cases[i].model, cases[i].b, cases[i].a);
 
         if ((got > 0) - (got < 0) != cases[i].want || (back > 0) - (back < 0) != -cases[i].want) {
             fail_msg("case %zu: %d, %d", i, got, back);
