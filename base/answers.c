@@ -95,6 +95,16 @@ char *weft_answers_recall(struct weft_answers *a, const char *what, const char *
     return answer;
 }
 
+void weft_answers_remember(struct weft_answers *a, const char *what, const char *program,
+                           const char *answer)
+{
+    weft_auto_free char *key = key_of(what, program);
+
+    pthread_mutex_lock(&a->mutex);
+    weft_json_set_str(a->known, key, answer);
+    pthread_mutex_unlock(&a->mutex);
+}
+
 static void count(const char *key, const struct weft_json *value, void *data)
 {
     (void)key;

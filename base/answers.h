@@ -23,6 +23,11 @@ void weft_answers_write(struct weft_answers *a);
  * replaced since. Caller frees. */
 char *weft_answers_recall(struct weft_answers *a, const char *what, const char *program);
 
+/** Remember an answer for as long as `a` lives, and never in the file: one that may be another the
+ * next time. */
+void weft_answers_remember(struct weft_answers *a, const char *what, const char *program,
+                           const char *answer);
+
 /** Keep an answer: in memory, and with weft_answers_write in the file. */
 void weft_answers_keep(struct weft_answers *a, const char *what, const char *program,
                        const char *answer);

@@ -94,7 +94,7 @@ static int add_candidate(const struct weft_targets *from, const struct weft_plat
             continue;
         }
         if (weft_qemu_model_for(from->answers, q->path, p,
-                                weft_cpu_choices_for(&choices, &p->platform), &model,
+                                weft_cpu_choices_for(&choices, &p->platform), NULL, &model,
                                 &failed) == 0) {
             n += add(result, p, q->path, q->version, model);
         } else if (!*why) {

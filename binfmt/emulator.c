@@ -89,7 +89,8 @@ static void gather(const struct weft_emulators *from, const struct weft_platform
         if (from->qemu && !weft_qemu_is(q, from->qemu)) {
             continue;
         }
-        if (weft_qemu_model_for(from->answers, q->path, p, choice, &model, &why) == 0) {
+        if (weft_qemu_model_for(from->answers, q->path, p, choice, from->cancel, &model, &why) ==
+            0) {
             c->v[c->n++] = (struct candidate){q, model};
         } else if (!*first_error) {
             *first_error = weft_steal(&why);
@@ -123,7 +124,8 @@ static enum weft_health_verdict health_of(const struct weft_emulators *from,
         struct weft_health h = {0};
         weft_auto_err err = NULL;
 
-        if (weft_health_check(from->answers, c->qemu->path, m, c->model, &h, &err) < 0) {
+        if (weft_health_check(from->answers, c->qemu->path, m, c->model, from->cancel, &h, &err) <
+            0) {
             v = WEFT_HEALTH_BAD;
             *failure = weft_xstrdup(err->msg);
         } else {

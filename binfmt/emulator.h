@@ -23,7 +23,7 @@ struct weft_emulators {
     const struct weft_cpu_choices *cpu;
     const char *qemu;          /* version or directory asked for; NULL: weft chooses */
     const char *copies_dir;    /* STATE/qemu; NULL: no copy is made, `program` is the plain QEMU */
-    const atomic_bool *cancel; /* looked at between QEMUs, and before each step of one; or NULL */
+    const atomic_bool *cancel; /* once true, QEMUs that are asked are ended; or NULL */
 };
 
 /** Start from {0}; end with weft_emulator_finish. */

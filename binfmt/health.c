@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "binfmt/probe.h"
+#include "binfmt/qemu.h"
 
 enum {
     TIME_MS = 10000, /* for all guest programs together; the probe has as much of its own */
@@ -56,7 +58,7 @@ enum {
 /* How one of them went. */
 struct result {
     bool done;
-    bool late;     /* it ran out of time */
+    bool unsure;   /* it ran out of time, or was killed: no verdict on QEMU */
     char *failure; /* NULL: it worked */
 };
 
@@ -67,6 +69,7 @@ struct session {
     char *guests; /* directory of the machine's guest programs */
     char *tmp;
     uint64_t deadline_ms;
+    const atomic_bool *cancel;
     atomic_int next;
     atomic_bool failed;
     struct result results[N_CHECKS];
@@ -162,13 +165,15 @@ char *weft_health_recall_failure(struct weft_answers *a, const char *program,
 }
 
 static void keep(struct weft_answers *a, const char *program, const struct weft_machine *m,
-                 const char *model, const struct weft_health *h)
+                 const char *model, const struct weft_health *h, bool unsure)
 {
     weft_auto_free char *what = question(m, model);
     weft_auto_free char *answer =
         weft_fmt("%s%s%s", names[h->verdict], h->failure ? ": " : "", h->failure ? h->failure : "");
 
-    if (what) {
+    if (what && unsure) {
+        weft_answers_remember(a, what, program, answer);
+    } else if (what) {
         weft_answers_keep(a, what, program, answer);
     }
 }
@@ -192,6 +197,12 @@ static char *describe(int code, const char *said)
         }
     }
     return last ? weft_fmt("%s: %s", how, last) : weft_steal(&how);
+}
+
+/* By somebody else, as where memory is short: not its doing, nor forever so. */
+static bool was_killed(int code)
+{
+    return code == 128 + SIGKILL || code == 128 + SIGTERM;
 }
 
 static void add_qemu(struct weft_strv *argv, const char *program, const char *model,
@@ -218,7 +229,7 @@ static void add_guest(const struct session *s, const struct check *c, struct wef
 }
 
 /* NULL: it worked */
-static char *run_once(const struct session *s, const struct check *c, const char *dir, bool *late)
+static char *run_once(const struct session *s, const struct check *c, const char *dir, bool *unsure)
 {
     weft_auto_strv argv = {0};
     weft_auto_free char *said = NULL;
@@ -237,17 +248,18 @@ static char *run_once(const struct session *s, const struct check *c, const char
         weft_strv_add(&argv, "start");
         weft_strv_add(&argv, "child");
     }
-    *late = now >= s->deadline_ms;
-    if (*late) {
+    *unsure = now >= s->deadline_ms;
+    if (*unsure) {
         return weft_fmt("no time was left for it");
     }
     code = weft_run(&(struct weft_run_opts){.file = s->program,
                                             .argv = argv.v,
                                             .both = true,
-                                            .timeout_ms = (long)(s->deadline_ms - now)},
+                                            .timeout_ms = (long)(s->deadline_ms - now),
+                                            .cancel = s->cancel},
                     &said, &err);
+    *unsure = code < 0 || was_killed(code);
     if (code < 0) {
-        *late = true;
         return weft_fmt("%s", err->msg);
     }
     if (code == 0 && !weft_ends_with(said, ok)) {
@@ -267,10 +279,10 @@ static void run_check(struct session *s, int i)
     r->done = true;
     if (c->dir && weft_mkdirs(dir, 0700, &err) < 0) {
         failure = weft_xstrdup(err->msg);
-        r->late = true; /* nothing that QEMU did */
+        r->unsure = true; /* nothing that QEMU did */
     }
     for (int k = 0; k < c->times && !failure; k++) {
-        failure = run_once(s, c, dir, &r->late);
+        failure = run_once(s, c, dir, &r->unsure);
     }
     if (failure) {
         r->failure = weft_fmt("%s%s: %s", c->dynamic ? "dynamic " : "", c->name, failure);
@@ -306,15 +318,17 @@ static void run_all(struct session *s)
     }
 }
 
+/* In $TMPDIR, or in /tmp where that cannot be written. */
 static char *temp_dir(struct weft_err **err)
 {
     const char *base = getenv("TMPDIR");
+    char *dir = base && *base == '/' ? weft_temp_dir(base, "weft-health", NULL) : NULL;
 
-    return weft_temp_dir(base && *base == '/' ? base : "/tmp", "weft-health", err);
+    return dir ? dir : weft_temp_dir("/tmp", "weft-health", err);
 }
 
-/* *late: it is no verdict on QEMU */
-static void judge(struct session *s, struct weft_health *out, bool *late)
+/* *unsure: it is no verdict on QEMU */
+static void judge(struct session *s, struct weft_health *out, bool *unsure)
 {
     out->verdict = WEFT_HEALTH_GOOD;
     for (int i = 0; i < N_CHECKS; i++) {
@@ -323,7 +337,7 @@ static void judge(struct session *s, struct weft_health *out, bool *late)
         if (r->failure && out->verdict != WEFT_HEALTH_BAD) {
             out->verdict = WEFT_HEALTH_BAD;
             out->failure = weft_steal(&r->failure);
-            *late = r->late;
+            *unsure = r->unsure;
         } else if (r->done && !r->failure && checks[i].dynamic) {
             weft_strv_addf(&out->tried, "dynamic %s", checks[i].name);
         } else if (r->done && !r->failure) {
@@ -334,7 +348,8 @@ static void judge(struct session *s, struct weft_health *out, bool *late)
 }
 
 static int run_guests(const char *program, const char *model, const char *guests,
-                      struct weft_health *out, bool *late, struct weft_err **err)
+                      const atomic_bool *cancel, struct weft_health *out, bool *unsure,
+                      struct weft_err **err)
 {
     weft_auto_free char *tmp = temp_dir(err);
     struct session s = {
@@ -343,32 +358,61 @@ static int run_guests(const char *program, const char *model, const char *guests
         .guests = weft_xstrdup(guests),
         .tmp = tmp,
         .deadline_ms = weft_now_ms() + TIME_MS,
+        .cancel = cancel,
     };
 
     if (tmp) {
         run_all(&s);
-        judge(&s, out, late);
+        judge(&s, out, unsure);
         (void)weft_rmtree(tmp, NULL);
     }
     free(s.guests);
+    if (tmp && cancel && atomic_load(cancel)) {
+        return weft_fail(err, WEFT_E_CANCELLED, "interrupted");
+    }
     return tmp ? 0 : -1;
 }
 
-int weft_health_check(struct weft_answers *a, const char *program, const struct weft_machine *m,
-                      const char *model, struct weft_health *out, struct weft_err **err)
+/* The machine's smallest program. Returns its exit code or 128 + signal, or -1. */
+static int run_probe(struct weft_answers *a, const char *program, const struct weft_machine *m,
+                     const char *model, const atomic_bool *cancel, char **said,
+                     struct weft_err **err)
 {
     weft_auto_strv args = {0};
-    weft_auto_free char *said = NULL;
-    weft_auto_free char *guests = guests_of(m);
-    weft_auto_free char *check = weft_path_join(guests, "check");
-    bool late = false;
+    weft_auto_err failed = NULL;
     int code;
 
+    if (weft_qemu_hung(a, program, err) < 0) {
+        return -1;
+    }
     if (model) {
         weft_strv_add(&args, "-cpu");
         weft_strv_add(&args, model);
     }
-    code = weft_probe_run(m, program, args.v, &said, err);
+    code = weft_probe_run(m, program, args.v, cancel, said, &failed);
+    if (code < 0) {
+        weft_qemu_note(a, program, failed);
+        if (err) {
+            *err = weft_steal(&failed);
+        }
+        return -1;
+    }
+    if (was_killed(code)) {
+        return weft_fail(err, WEFT_E_CHILD, "%s was killed by signal %d", program, code - 128);
+    }
+    return code;
+}
+
+int weft_health_check(struct weft_answers *a, const char *program, const struct weft_machine *m,
+                      const char *model, const atomic_bool *cancel, struct weft_health *out,
+                      struct weft_err **err)
+{
+    weft_auto_free char *said = NULL;
+    weft_auto_free char *guests = guests_of(m);
+    weft_auto_free char *check = weft_path_join(guests, "check");
+    bool unsure = false;
+    int code = run_probe(a, program, m, model, cancel, &said, err);
+
     if (code < 0) {
         return -1;
     }
@@ -383,13 +427,11 @@ int weft_health_check(struct weft_answers *a, const char *program, const struct 
             out->verdict = WEFT_HEALTH_PARTLY;
             weft_strv_addf(&out->skipped, "all but the probe: no guest programs for %s in %s",
                            m->qemu, guests);
-        } else if (run_guests(program, model, guests, out, &late, err) < 0) {
+        } else if (run_guests(program, model, guests, cancel, out, &unsure, err) < 0) {
             return -1;
         }
     }
-    if (!late) {
-        keep(a, program, m, model, out);
-    }
+    keep(a, program, m, model, out, unsure);
     return 0;
 }
 

@@ -7,6 +7,8 @@
 #ifndef WEFT_BINFMT_HEALTH_H
 #define WEFT_BINFMT_HEALTH_H
 
+#include <stdatomic.h>
+
 #include "base/answers.h"
 #include "base/str.h"
 #include "platforms/catalogue.h"
@@ -31,12 +33,14 @@ struct weft_health {
 /**
  * Check `program` (a QEMU, or a copy of one) for machine m on CPU model `model` (NULL: as the
  * program is). Takes up to about a second, at most 20. The verdict is kept under program, model,
- * kernel release and guest programs; not that of a check that ran out of time, which a busy machine
- * can do. It leaves no process and no file. Errors: WEFT_E_CHILD (the program cannot be run at all,
- * or hangs), WEFT_E_IO.
+ * kernel release and guest programs; that of a check which ran out of time, or in which somebody
+ * killed a program, as a busy machine can do, only as long as `a` lives. It leaves no process and
+ * no file. `cancel`: once true, the check is ended; or NULL. Errors: WEFT_E_CHILD (the program
+ * cannot be run at all, or hangs, or was killed), WEFT_E_CANCELLED, WEFT_E_IO.
  */
 int weft_health_check(struct weft_answers *a, const char *program, const struct weft_machine *m,
-                      const char *model, struct weft_health *out, struct weft_err **err);
+                      const char *model, const atomic_bool *cancel, struct weft_health *out,
+                      struct weft_err **err);
 
 /**
  * Let the compiler of a root file system of m, which lies in the directory `root`, compile a file

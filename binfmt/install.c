@@ -374,7 +374,7 @@ static int check_wanted(const struct weft_machine *m, const struct weft_existing
     if (check_head(e, err) < 0 || check_trusted(e->interpreter, err) < 0) {
         return -1;
     }
-    code = weft_probe_run(m, e->interpreter, NULL, &said, err);
+    code = weft_probe_run(m, e->interpreter, NULL, NULL, &said, err);
     if (code < 0) {
         return weft_err_wrap(err, "%s", platform);
     }

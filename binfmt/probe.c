@@ -254,7 +254,7 @@ static char *temporary_file(const struct weft_machine *m, struct weft_err **err)
 }
 
 int weft_probe_run(const struct weft_machine *m, const char *interpreter, char *const *args,
-                   char **said, struct weft_err **err)
+                   const atomic_bool *cancel, char **said, struct weft_err **err)
 {
     weft_auto_free char *path = temporary_file(m, err);
     weft_auto_strv argv = {0};
@@ -268,10 +268,12 @@ int weft_probe_run(const struct weft_machine *m, const char *interpreter, char *
         weft_strv_add(&argv, args[i]);
     }
     weft_strv_add(&argv, path);
-    code = weft_run(
-        &(struct weft_run_opts){
-            .file = interpreter, .argv = argv.v, .both = true, .timeout_ms = TIMEOUT_MS},
-        said, err);
+    code = weft_run(&(struct weft_run_opts){.file = interpreter,
+                                            .argv = argv.v,
+                                            .both = true,
+                                            .timeout_ms = TIMEOUT_MS,
+                                            .cancel = cancel},
+                    said, err);
     unlink(path);
     return code;
 }

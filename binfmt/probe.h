@@ -7,6 +7,7 @@
 #ifndef WEFT_BINFMT_PROBE_H
 #define WEFT_BINFMT_PROBE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,11 +31,12 @@ bool weft_probe_native(const struct weft_machine *m);
  * Run the program under an interpreter, as "INTERPRETER [ARG...] PROGRAM". At most 10 s. Thread:
  * any. The program lies in $TMPDIR meanwhile.
  * @param args NULL-terminated; NULL: none
+ * @param cancel once true, the run is ended; or NULL
  * @param said what it wrote to stdout and stderr (the first 1 MiB), "" when silent; caller frees
- * Returns its exit code, or 128 + signal. Errors: WEFT_E_CHILD (it cannot be started, or hangs),
- * WEFT_E_IO.
+ * Returns its exit code, or 128 + signal. Errors: WEFT_E_CHILD (it cannot be started: sys is errno;
+ * or hangs), WEFT_E_CANCELLED, WEFT_E_IO.
  */
 int weft_probe_run(const struct weft_machine *m, const char *interpreter, char *const *args,
-                   char **said, struct weft_err **err);
+                   const atomic_bool *cancel, char **said, struct weft_err **err);
 
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/spawn.h"
@@ -18,6 +19,7 @@
 
 /* What a QEMU program is asked, for base/answers.h. */
 #define ASKED_VERSION "version"
+#define ASKED_HANGS "hangs"
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define HOST_DATA ELFDATA2LSB
@@ -29,6 +31,29 @@ enum {
     PHDRS_MAX = 64,
     ASK_MS = 5000 /* what hangs is no QEMU to be asked */
 };
+
+/* The e_machine of this program. */
+#if defined(__x86_64__)
+#define HOST_MACHINE EM_X86_64
+#elif defined(__i386__)
+#define HOST_MACHINE EM_386
+#elif defined(__aarch64__)
+#define HOST_MACHINE EM_AARCH64
+#elif defined(__arm__)
+#define HOST_MACHINE EM_ARM
+#elif defined(__riscv)
+#define HOST_MACHINE EM_RISCV
+#elif defined(__powerpc64__)
+#define HOST_MACHINE EM_PPC64
+#elif defined(__s390__)
+#define HOST_MACHINE EM_S390
+#elif defined(__mips__)
+#define HOST_MACHINE EM_MIPS
+#elif defined(__loongarch__)
+#define HOST_MACHINE EM_LOONGARCH
+#else
+#error "which e_machine have programs of this machine?"
+#endif
 
 /* A host program: its headers have our byte order and word size. */
 #if __SIZEOF_POINTER__ == 8
@@ -50,8 +75,9 @@ bool weft_qemu_is_static(const char *path)
 
     if (fd < 0 || pread(fd, &eh, sizeof(eh), 0) != (ssize_t)sizeof(eh) ||
         memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != HOST_CLASS ||
-        eh.e_ident[EI_DATA] != HOST_DATA || (eh.e_type != ET_EXEC && eh.e_type != ET_DYN) ||
-        eh.e_phentsize != sizeof(host_phdr) || eh.e_phnum == 0 || eh.e_phnum > PHDRS_MAX) {
+        eh.e_ident[EI_DATA] != HOST_DATA || eh.e_machine != HOST_MACHINE ||
+        (eh.e_type != ET_EXEC && eh.e_type != ET_DYN) || eh.e_phentsize != sizeof(host_phdr) ||
+        eh.e_phnum == 0 || eh.e_phnum > PHDRS_MAX) {
         return false;
     }
     size = (ssize_t)(eh.e_phnum * sizeof(host_phdr));
@@ -123,7 +149,7 @@ char *weft_qemu_parse_version(const char *answer)
     return n > 0 ? weft_xstrndup(v, n) : NULL;
 }
 
-char *weft_qemu_ask_version(const char *program)
+static char *ask_version(const char *program, struct weft_err **err)
 {
     weft_auto_free char *name = weft_xstrdup(weft_path_base(program));
     char option[] = "--version";
@@ -131,11 +157,30 @@ char *weft_qemu_ask_version(const char *program)
     weft_auto_free char *answer = NULL;
 
     if (weft_run(&(struct weft_run_opts){.file = program, .argv = argv, .timeout_ms = ASK_MS},
-                 &answer, NULL) != 0 ||
+                 &answer, err) != 0 ||
         !answer) {
         return NULL;
     }
     return weft_qemu_parse_version(answer);
+}
+
+char *weft_qemu_ask_version(const char *program)
+{
+    return ask_version(program, NULL);
+}
+
+int weft_qemu_hung(struct weft_answers *a, const char *program, struct weft_err **err)
+{
+    weft_auto_free char *how = weft_answers_recall(a, ASKED_HANGS, program);
+
+    return how ? weft_fail(err, WEFT_E_CHILD, "%s", how) : 0;
+}
+
+void weft_qemu_note(struct weft_answers *a, const char *program, const struct weft_err *e)
+{
+    if (e->code == WEFT_E_CHILD && e->sys == 0) { /* one that cannot be executed has sys */
+        weft_answers_remember(a, ASKED_HANGS, program, e->msg);
+    }
 }
 
 static bool has(const struct weft_qemus *q, const struct weft_machine *m, const char *path)
@@ -152,10 +197,14 @@ static char *version_of(const char *program, struct weft_answers *a)
 {
     char *version = weft_answers_recall(a, ASKED_VERSION, program);
 
-    if (!version) {
-        version = weft_qemu_ask_version(program);
+    if (!version && weft_qemu_hung(a, program, NULL) == 0) {
+        weft_auto_err err = NULL;
+
+        version = ask_version(program, &err);
         if (version) {
             weft_answers_keep(a, ASKED_VERSION, program, version);
+        } else if (err) {
+            weft_qemu_note(a, program, err);
         }
     }
     return version;

@@ -12,6 +12,8 @@
 #include "base/answers.h"
 #include "platforms/catalogue.h"
 
+struct weft_err;
+
 /**
  * The program that runs m: "qemu-ARCH-static", or a "qemu-ARCH" that is static too (it has to run
  * in any root file system). `dirs`: directories to look in, in this order, separated by ':'.
@@ -22,7 +24,8 @@ char *weft_qemu_find(const struct weft_machine *m, const char *dirs);
 /** The directories to look in: $WEFT_QEMU_DIR alone, else $PATH and /usr/bin. Caller frees. */
 char *weft_qemu_dirs(void);
 
-/** Whether the file is an ELF program for this machine that needs no dynamic loader. */
+/** Whether the file is an ELF program for the machine that weft runs on, and needs no dynamic
+ * loader. */
 bool weft_qemu_is_static(const char *path);
 
 /** The version that "PROGRAM --version" says, as "7.2.22". Runs it, for at most 5 s. Caller frees;
@@ -31,6 +34,14 @@ char *weft_qemu_ask_version(const char *program);
 
 /** The version in the first line of such an answer. Caller frees; NULL: none. */
 char *weft_qemu_parse_version(const char *answer);
+
+/**
+ * One that hangs costs seconds with each question, so it is asked nothing more by who shares `a`:
+ * weft_qemu_hung fails with WEFT_E_CHILD where a run of `program` has timed out before, else gives
+ * 0; weft_qemu_note is given the error that a run has failed with, and remembers a time-out.
+ */
+int weft_qemu_hung(struct weft_answers *a, const char *program, struct weft_err **err);
+void weft_qemu_note(struct weft_answers *a, const char *program, const struct weft_err *e);
 
 /** One program. */
 struct weft_qemu {

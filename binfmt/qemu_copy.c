@@ -216,7 +216,7 @@ static int run_probe(const struct job *j, const char *copy, char **said, struct 
 {
     for (int i = 0;; i++) {
         weft_auto_err why = NULL;
-        int code = weft_probe_run(j->machine, copy, NULL, said, &why);
+        int code = weft_probe_run(j->machine, copy, NULL, NULL, said, &why);
 
         if (code >= 0) {
             return code;

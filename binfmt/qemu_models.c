@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "binfmt/probe.h"
+#include "binfmt/qemu.h"
 
 enum {
     TIMEOUT_MS = 10000,
@@ -19,25 +20,59 @@ enum {
     LISTED_MAX = 12 /* models that are shown */
 };
 
-int weft_qemu_models(struct weft_answers *a, const char *program, struct weft_strv *models,
+/* A run of a program has failed. Returns -1. */
+static int fail_run(struct weft_answers *a, const char *program, struct weft_err *failed,
+                    struct weft_err **err)
+{
+    weft_qemu_note(a, program, failed);
+    if (err) {
+        *err = failed;
+    } else {
+        weft_err_free(failed);
+    }
+    return -1;
+}
+
+/* weft_probe_run, unless the program hangs. */
+static int run_probe(struct weft_answers *a, const char *program, const struct weft_machine *m,
+                     char *const *args, const atomic_bool *cancel, char **said,
                      struct weft_err **err)
+{
+    struct weft_err *failed = NULL;
+    int code;
+
+    if (weft_qemu_hung(a, program, err) < 0) {
+        return -1;
+    }
+    code = weft_probe_run(m, program, args, cancel, said, &failed);
+    return code < 0 ? fail_run(a, program, failed, err) : code;
+}
+
+int weft_qemu_models(struct weft_answers *a, const char *program, const atomic_bool *cancel,
+                     struct weft_strv *models, struct weft_err **err)
 {
     weft_auto_free char *list = weft_answers_recall(a, "cpu models", program);
     weft_auto_free char *help = NULL;
     weft_auto_strv found = {0};
     weft_auto_strv argv = {0};
+    struct weft_err *failed = NULL;
 
     if (list) {
         weft_split(list, '\n', models);
         return 0;
     }
+    if (weft_qemu_hung(a, program, err) < 0) {
+        return -1;
+    }
     weft_strv_add(&argv, program);
     weft_strv_add(&argv, "-cpu");
     weft_strv_add(&argv, "help");
     /* Its exit code is 1 in every version. */
-    if (weft_run(&(struct weft_run_opts){.file = program, .argv = argv.v, .timeout_ms = TIMEOUT_MS},
-                 &help, err) < 0) {
-        return -1;
+    if (weft_run(
+            &(struct weft_run_opts){
+                .file = program, .argv = argv.v, .timeout_ms = TIMEOUT_MS, .cancel = cancel},
+            &help, &failed) < 0) {
+        return fail_run(a, program, failed, err);
     }
     weft_cpu_parse_help(help, &found);
     if (found.n == 0) {
@@ -62,10 +97,19 @@ static char *first_line(const char *program, const char *said)
     return n < WHY_MAX ? weft_steal(&shown) : weft_fmt("%s ...", shown);
 }
 
+/* How a run of the probe ended, with the first line of what was said: "exit code 1: no such CPU" */
+static char *describe(const char *program, int code, const char *said)
+{
+    weft_auto_free char *line = first_line(program, said);
+
+    return weft_fmt(code > 128 ? "killed by signal %d%s%s" : "exit code %d%s%s",
+                    code > 128 ? code - 128 : code, *line ? ": " : "", line);
+}
+
 /* What is wrong with a model; "" where nothing is. Caller frees; NULL with *err where that cannot
  * be told. */
-static char *try_model(const char *program, const struct weft_machine *m, const char *model,
-                       struct weft_err **err)
+static char *try_model(struct weft_answers *a, const char *program, const struct weft_machine *m,
+                       const char *model, const atomic_bool *cancel, struct weft_err **err)
 {
     weft_auto_strv args = {0};
     weft_auto_free char *said = NULL;
@@ -73,7 +117,7 @@ static char *try_model(const char *program, const struct weft_machine *m, const 
 
     weft_strv_add(&args, "-cpu");
     weft_strv_add(&args, model);
-    code = weft_probe_run(m, program, args.v, &said, err);
+    code = run_probe(a, program, m, args.v, cancel, &said, err);
     if (code < 0) {
         return NULL;
     }
@@ -91,14 +135,14 @@ static char *try_model(const char *program, const struct weft_machine *m, const 
 }
 
 int weft_qemu_model_usable(struct weft_answers *a, const char *program,
-                           const struct weft_machine *m, const char *model, char **why,
-                           struct weft_err **err)
+                           const struct weft_machine *m, const char *model,
+                           const atomic_bool *cancel, char **why, struct weft_err **err)
 {
     weft_auto_free char *what = weft_fmt("cpu %s", model);
     weft_auto_free char *wrong = weft_answers_recall(a, what, program);
 
     if (!wrong) {
-        wrong = try_model(program, m, model, err);
+        wrong = try_model(a, program, m, model, cancel, err);
         if (!wrong) {
             return -1;
         }
@@ -116,10 +160,10 @@ int weft_qemu_model_usable(struct weft_answers *a, const char *program,
 /* The first usable one. Returns 1, 0 where there is none, or -1. */
 static int first_usable(struct weft_answers *a, const char *program,
                         const struct weft_platform_info *p, const struct weft_cpu_model *list,
-                        char **model, struct weft_err **err)
+                        const atomic_bool *cancel, char **model, struct weft_err **err)
 {
     for (; list->model; list++) {
-        int usable = weft_qemu_model_usable(a, program, p->machine, list->model, NULL, err);
+        int usable = weft_qemu_model_usable(a, program, p->machine, list->model, cancel, NULL, err);
 
         if (usable < 0) {
             return -1;
@@ -151,13 +195,13 @@ static char *list_fitting(const struct weft_platform *p, const struct weft_strv 
 }
 
 static int too_weak(struct weft_answers *a, const char *program, const struct weft_platform_info *p,
-                    const char *model, struct weft_err **err)
+                    const char *model, const atomic_bool *cancel, struct weft_err **err)
 {
     char buf[WEFT_PLATFORM_SIZE];
     weft_auto_strv models = {0};
     weft_auto_free char *fitting = NULL;
 
-    if (weft_qemu_models(a, program, &models, err) < 0) {
+    if (weft_qemu_models(a, program, cancel, &models, err) < 0) {
         return -1;
     }
     fitting = list_fitting(&p->platform, &models);
@@ -167,10 +211,40 @@ static int too_weak(struct weft_answers *a, const char *program, const struct we
     return *fitting ? weft_err_hint(err, "one of %s", fitting) : -1;
 }
 
+/* Where no model works, it may not be for the models: a file that was cut off, another program by
+ * the name of a QEMU. Fails where the program runs nothing. */
+static int check_runs(struct weft_answers *a, const char *program,
+                      const struct weft_platform_info *p, const atomic_bool *cancel,
+                      struct weft_err **err)
+{
+    weft_auto_free char *known = weft_answers_recall(a, "runs the probe", program);
+    weft_auto_free char *said = NULL;
+    weft_auto_free char *how = NULL;
+    char buf[WEFT_PLATFORM_SIZE];
+    int code;
+
+    if (known) {
+        return 0;
+    }
+    code = run_probe(a, program, p->machine, NULL, cancel, &said, err);
+    if (code < 0) {
+        return -1;
+    }
+    if (code == WEFT_PROBE_EXIT) {
+        weft_answers_keep(a, "runs the probe", program, "yes");
+        return 0;
+    }
+    how = describe(program, code, said);
+    weft_fail(err, WEFT_E_UNSUPPORTED, "%s: %s does not run the smallest %s program: %s",
+              weft_platform_format(&p->platform, buf), program, p->platform.arch, how);
+    return weft_err_hint(err, "another QEMU: --qemu VERSION");
+}
+
 /* A model that the user named does not work: because there is none of that name, or because of
  * `why`. */
 static int unusable(struct weft_answers *a, const char *program, const struct weft_platform_info *p,
-                    const char *model, const char *why, struct weft_err **err)
+                    const char *model, const char *why, const atomic_bool *cancel,
+                    struct weft_err **err)
 {
     char buf[WEFT_PLATFORM_SIZE];
     weft_auto_strv models = {0};
@@ -178,7 +252,8 @@ static int unusable(struct weft_answers *a, const char *program, const struct we
     weft_auto_free char *fitting = NULL;
     const char *near;
 
-    if (weft_qemu_models(a, program, &models, err) < 0) {
+    if (check_runs(a, program, p, cancel, err) < 0 ||
+        weft_qemu_models(a, program, cancel, &models, err) < 0) {
         return -1;
     }
     weft_platform_format(&p->platform, buf);
@@ -198,7 +273,7 @@ static int unusable(struct weft_answers *a, const char *program, const struct we
 
 int weft_qemu_model_for(struct weft_answers *a, const char *program,
                         const struct weft_platform_info *p, const struct weft_cpu_choice *choice,
-                        char **model, struct weft_err **err)
+                        const atomic_bool *cancel, char **model, struct weft_err **err)
 {
     const struct weft_cpu_spec *spec = weft_cpu_spec(&p->platform);
     char buf[WEFT_PLATFORM_SIZE];
@@ -211,19 +286,23 @@ int weft_qemu_model_for(struct weft_answers *a, const char *program,
     }
     if (choice->policy == WEFT_CPU_MODEL) {
         if (weft_cpu_too_weak(&p->platform, choice->model)) {
-            return too_weak(a, program, p, choice->model, err);
+            return too_weak(a, program, p, choice->model, cancel, err);
         }
-        usable = weft_qemu_model_usable(a, program, p->machine, choice->model, &why, err);
+        usable = weft_qemu_model_usable(a, program, p->machine, choice->model, cancel, &why, err);
         if (usable == 0) {
-            return unusable(a, program, p, choice->model, why, err);
+            return unusable(a, program, p, choice->model, why, cancel, err);
         }
         if (usable > 0) {
             *model = weft_xstrdup(choice->model);
         }
     } else {
-        usable = first_usable(
-            a, program, p, choice->policy == WEFT_CPU_MAX ? spec->max : spec->baseline, model, err);
+        usable = first_usable(a, program, p,
+                              choice->policy == WEFT_CPU_MAX ? spec->max : spec->baseline, cancel,
+                              model, err);
         if (usable == 0) {
+            if (spec->baseline->model && check_runs(a, program, p, cancel, err) < 0) {
+                return -1;
+            }
             weft_fail(err, WEFT_E_UNSUPPORTED, "%s: %s has no CPU model for it: %s", buf, program,
                       spec->why);
             return spec->baseline->model ? weft_err_hint(err, "another QEMU: --qemu VERSION") : -1;

@@ -236,8 +236,8 @@ static void find_model(struct session *s, size_t i)
 
     r->plain = weft_catalogue_default_of(q->machine);
     if (weft_qemu_model_for(s->answers, q->path, r->plain,
-                            weft_cpu_choices_for(&s->settings.cpu, &r->plain->platform), &r->model,
-                            &err) < 0) {
+                            weft_cpu_choices_for(&s->settings.cpu, &r->plain->platform), NULL,
+                            &r->model, &err) < 0) {
         r->plain_why = weft_xstrdup(err->msg);
         return;
     }
@@ -254,7 +254,7 @@ static void check_health(struct session *s, size_t i)
     weft_auto_err err = NULL;
 
     weft_health_finish(&r->health);
-    if (weft_health_check(s->answers, q->path, q->machine, r->model, &r->health, &err) < 0 ||
+    if (weft_health_check(s->answers, q->path, q->machine, r->model, NULL, &r->health, &err) < 0 ||
         (s->opts.root &&
          weft_health_compile(q->path, q->machine, r->model, s->opts.root, &r->health, &err) < 0)) {
         weft_health_finish(&r->health);

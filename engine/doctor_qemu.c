@@ -119,7 +119,7 @@ static void run_probe(struct weft_try_self *self, const void *data)
     int code;
 
     use_dir(self);
-    code = weft_probe_run(h->machine, h->program, NULL, &said, &err);
+    code = weft_probe_run(h->machine, h->program, NULL, NULL, &said, &err);
     if (code == WEFT_PROBE_EXIT) {
         weft_json_set_bool(self->facts, "works", true);
     } else {
@@ -139,7 +139,7 @@ static void run_health(struct weft_try_self *self, const void *data)
     weft_auto_err err = NULL;
 
     use_dir(self);
-    if (weft_health_check(h->answers, h->program, h->machine, NULL, &health, &err) < 0) {
+    if (weft_health_check(h->answers, h->program, h->machine, NULL, NULL, &health, &err) < 0) {
         weft_json_set_int(self->facts, "verdict", WEFT_HEALTH_BAD);
         weft_json_set_str(self->facts, "failure", err->msg);
     } else {

@@ -349,7 +349,8 @@ static bool is_baseline(const struct weft_worker_config *cfg, const struct weft_
     weft_auto_free char *usual = NULL;
 
     return e &&
-           weft_qemu_model_for(cfg->answers, e->emulator.qemu, p, &baseline, &usual, NULL) == 0 &&
+           weft_qemu_model_for(cfg->answers, e->emulator.qemu, p, &baseline, cfg->cancel, &usual,
+                               NULL) == 0 &&
            strcmp(usual, model) == 0;
 }
 

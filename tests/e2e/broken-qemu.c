@@ -7,6 +7,7 @@
  *   crash    the same for fork, but by killing the process
  *   space    has an address space of 256 MiB
  *   hang     never ends where the guest program is called with "heap"
+ *   kill     is killed there, as by somebody else
  */
 #include "config.h"
 
@@ -14,6 +15,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +93,9 @@ static int take_away(const char *what, int argc, char **argv)
     }
     if (strcmp(what, "space") == 0) {
         return setrlimit(RLIMIT_AS, &space);
+    }
+    if (strcmp(what, "kill") == 0) {
+        return strcmp(argv[argc - 1], "heap") == 0 ? raise(SIGKILL) : 0;
     }
     if (strcmp(what, "hang") == 0) {
         while (strcmp(argv[argc - 1], "heap") == 0) {

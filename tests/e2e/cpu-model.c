@@ -34,7 +34,7 @@ int main(int argc, char **argv)
     }
     if (rc == 0) {
         rc = weft_qemu_model_for(a, argv[1], weft_catalogue_find(&p),
-                                 weft_cpu_choices_for(&choices, &p), &model, &err);
+                                 weft_cpu_choices_for(&choices, &p), NULL, &model, &err);
     }
     if (rc == 0) {
         puts(model);

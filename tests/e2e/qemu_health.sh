@@ -40,6 +40,10 @@ for name in probe start 'dynamic start' threads 'dynamic processes' 'dynamic sig
     jq -e --arg n "$name" '.programs[0].tried | index($n)' "$out" >/dev/null || fail "$name was not tried"
 done
 
+note "no TMPDIR"
+expect "verdict without TMPDIR" "$(TMPDIR=/nonexistent WEFT_QEMU_DIR=$(dirname "$real") "$WEFT" qemu check --json \
+    "$machine" | jq -r '.programs[0].health')" good
+
 while read -r what found; do
     note "without $what"
     begun=$SECONDS
@@ -71,6 +75,13 @@ expect "exit code of one that hangs" "$rc" 1
 # a busy machine can have done that: it is no verdict to keep
 "$WEFT" qemu list --json >"$out"
 expect "verdict that is kept of one that hung" "$(value health)" unknown
+
+note "one that somebody else kills"
+check_with kill
+expect "exit code of one that is killed" "$rc" 1
+[[ $(value failure) == *'heap: signal 9'* ]] || fail "a kill: $(value failure)"
+"$WEFT" qemu list --json >"$out"
+expect "verdict that is kept of one that was killed" "$(value health)" unknown
 
 note "what was found is kept, until the program is another"
 check_with flock

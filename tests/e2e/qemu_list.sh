@@ -78,6 +78,15 @@ expect 'arm64, known to be bad' "$(used_for linux/arm64)" "$new"
 grep -q "qemu-aarch64: dynamic files: .*flock" "$WEFT_TEST_TMP/err" || fail "the table does not say what is wrong"
 grep -q "^aarch64 .* $new_version .* good .*$new/qemu-aarch64\$" "$WEFT_TEST_TMP/table" || fail "the table lacks a row"
 
+note "one that hangs is not asked a second time"
+mkdir "$WEFT_TEST_TMP/hang"
+echo 'int pause(void); int main(void) { for (;;) pause(); }' |
+    gcc -static -x c -o "$WEFT_TEST_TMP/hang/qemu-aarch64" -
+begun=$SECONDS
+WEFT_QEMU_DIR=$WEFT_TEST_TMP/hang list --check
+((SECONDS - begun <= 9)) || fail "it took $((SECONDS - begun)) s"
+[[ $(jq -r '.programs[0].failure' "$out") == *'did not end within'* ]] || fail "$(cat "$out")"
+
 note "none at all, and what is none"
 export WEFT_QEMU_DIR=$empty
 list

@@ -53,7 +53,7 @@ static void test_under_qemu(void **state)
         if (!qemu) {
             fail_msg("no QEMU for %s in %s", all[i]->qemu, dirs);
         }
-        code = weft_probe_run(all[i], qemu, NULL, &said, &err);
+        code = weft_probe_run(all[i], qemu, NULL, NULL, &said, &err);
         if (code != WEFT_PROBE_EXIT || strcmp(said, "") != 0) {
             fail_msg("%s: %d, \"%s\", %s", qemu, code, said, err ? err->msg : "no error");
         }
@@ -74,13 +74,13 @@ static void test_interpreter(void **state)
     weft_auto_err err = NULL;
 
     (void)state;
-    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, &said, NULL), 7);
+    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, NULL, &said, NULL), 7);
     assert_string_equal(said, "ELFsaid\n");
     args[1] = die;
-    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, &nothing, NULL),
+    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, NULL, &nothing, NULL),
                      128 + 9);
-    assert_int_equal(weft_probe_run(machine_named("mips"), "/nonexistent", NULL, &nothing, &err),
-                     -1);
+    assert_int_equal(
+        weft_probe_run(machine_named("mips"), "/nonexistent", NULL, NULL, &nothing, &err), -1);
     assert_int_equal(err->code, WEFT_E_CHILD);
     assert_no_children();
 }
@@ -96,7 +96,7 @@ static void test_hangs(void **state)
     uint64_t start_ms = weft_now_ms();
 
     (void)state;
-    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, &said, &err), -1);
+    assert_int_equal(weft_probe_run(machine_named("mips"), "/bin/sh", args, NULL, &said, &err), -1);
     assert_int_equal(err->code, WEFT_E_CHILD);
     assert_in_range(weft_now_ms() - start_ms, 10000, 60000);
     assert_no_children();

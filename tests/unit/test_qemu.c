@@ -4,6 +4,8 @@
 #include "binfmt/qemu.h"
 
 #include <elf.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <sys/stat.h>
 
 #include "tests/helpers.h"
@@ -18,11 +20,12 @@ static char *put_program(const char *dir, const char *name, uint32_t segment)
     unsigned char self[sizeof(Elf64_Ehdr)];
     FILE *f = fopen("/proc/self/exe", "re");
 
-    /* class and byte order are those of this test */
+    /* machine, class and byte order are those of this test */
     assert_non_null(f);
     assert_int_equal(fread(self, 1, sizeof(self), f), sizeof(self));
     fclose(f);
     memcpy(image, self, EI_NIDENT);
+    memcpy(image + offsetof(Elf64_Ehdr, e_machine), self + offsetof(Elf64_Ehdr, e_machine), 2);
     if (self[EI_CLASS] == ELFCLASS64) {
         Elf64_Ehdr *eh = (Elf64_Ehdr *)(void *)image;
         Elf64_Phdr *ph = (Elf64_Phdr *)(void *)(image + sizeof(*eh));
@@ -52,7 +55,14 @@ static void test_static(void **state)
     char *fixed = put_program(*state, "fixed", PT_LOAD);
     char *dynamic = put_program(*state, "dynamic", PT_INTERP);
     char *text = weft_path_join(*state, "text");
+    char *other = put_program(*state, "other", PT_LOAD);
+    int fd = open(other, O_WRONLY | O_CLOEXEC);
 
+    /* one that was built for another machine: none of them is EM_68K */
+    assert_int_equal(
+        pwrite(fd, (const unsigned char[]){EM_68K, EM_68K}, 2, offsetof(Elf64_Ehdr, e_machine)), 2);
+    close(fd);
+    assert_false(weft_qemu_is_static(other));
     put_file(text, "#!/bin/sh\n", 10);
     assert_true(weft_qemu_is_static(fixed));
     assert_false(weft_qemu_is_static(dynamic));
@@ -60,6 +70,7 @@ static void test_static(void **state)
     assert_false(weft_qemu_is_static("/nonexistent"));
     free(fixed);
     free(dynamic);
+    free(other);
     free(text);
 }
 

@@ -3,9 +3,11 @@
 
 #include "binfmt/qemu_models.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
 #include "binfmt/probe.h"
 #include "binfmt/qemu.h"
 #include "tests/helpers.h"
@@ -26,18 +28,24 @@ static const char fake[] = "#!/bin/sh\n"
                            "loud) echo 'fake: warning: loud' >&2; exit 42 ;;\n"
                            "broken) exit 3 ;;\n"
                            "killed) kill -9 $$ ;;\n"
+                           "'') exit 42 ;;\n"
                            "*) echo \"fake: unable to find CPU model '$2'\" >&2; exit 1 ;;\n"
                            "esac\n";
 
 static const struct weft_platform armv7 = {"linux", "arm", "v7"};
 
-static char *put_fake(const char *dir)
+static char *put_script(const char *dir, const char *script)
 {
     char *path = weft_path_join(dir, "fake");
 
-    put_file(path, fake, strlen(fake));
+    put_file(path, script, strlen(script));
     chmod(path, 0755);
     return path;
+}
+
+static char *put_fake(const char *dir)
+{
+    return put_script(dir, fake);
 }
 
 /* The arguments with which it was started so far, and from now on none. */
@@ -72,7 +80,7 @@ static void test_models(void **state)
         weft_auto_strv models = {0};
         weft_auto_free char *all = NULL;
 
-        assert_ok(weft_qemu_models(a, program, &models, &err), &err);
+        assert_ok(weft_qemu_models(a, program, NULL, &models, &err), &err);
         all = weft_strv_join(&models, " ");
         assert_string_equal(all, "arm926 arm1176 cortex-a8 cortex-a15 loud broken");
     }
@@ -80,9 +88,9 @@ static void test_models(void **state)
 
     put_file(silent, "#!/bin/sh\n", 10);
     chmod(silent, 0755);
-    assert_int_equal(weft_qemu_models(a, silent, &(struct weft_strv){0}, &err), -1);
+    assert_int_equal(weft_qemu_models(a, silent, NULL, &(struct weft_strv){0}, &err), -1);
     assert_err(&err, WEFT_E_CHILD, 0, "lists no models");
-    assert_int_equal(weft_qemu_models(a, "/nonexistent", &(struct weft_strv){0}, &err), -1);
+    assert_int_equal(weft_qemu_models(a, "/nonexistent", NULL, &(struct weft_strv){0}, &err), -1);
     assert_int_equal(err->code, WEFT_E_CHILD);
     weft_err_freep(&err);
     weft_answers_destroy(a);
@@ -107,7 +115,7 @@ static void test_usable(void **state)
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < COUNT(cases); i++) {
             weft_auto_free char *why = NULL;
-            int usable = weft_qemu_model_usable(a, program, m, cases[i].model, &why, &err);
+            int usable = weft_qemu_model_usable(a, program, m, cases[i].model, NULL, &why, &err);
 
             assert_null(err);
             assert_int_equal(usable, cases[i].why == NULL);
@@ -122,7 +130,7 @@ static void test_usable(void **state)
 
     /* what may be otherwise next time is not kept */
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(weft_qemu_model_usable(a, program, m, "killed", NULL, &err), -1);
+        assert_int_equal(weft_qemu_model_usable(a, program, m, "killed", NULL, NULL, &err), -1);
         assert_err(&err, WEFT_E_CHILD, 0, "was killed by signal 9");
     }
     assert_runs(program, "killed\nkilled\n");
@@ -141,14 +149,14 @@ static void test_policies(void **state)
 
     /* the second of its list: this QEMU is older */
     for (int i = 0; i < 2; i++) {
-        assert_ok(weft_qemu_model_for(a, program, p, &baseline, &model, &err), &err);
+        assert_ok(weft_qemu_model_for(a, program, p, &baseline, NULL, &model, &err), &err);
         assert_string_equal(model, "cortex-a8,neon=off");
         free(model);
         model = NULL;
     }
     assert_runs(program, "cortex-a8,neon=off,vfp-d32=off\ncortex-a8,neon=off\n");
 
-    assert_int_equal(weft_qemu_model_for(a, program, p, &max, &model, &err), -1);
+    assert_int_equal(weft_qemu_model_for(a, program, p, &max, NULL, &model, &err), -1);
     assert_null(model);
     assert_err(&err, WEFT_E_UNSUPPORTED, 0, "linux/arm/v7: ");
     weft_answers_destroy(a);
@@ -180,7 +188,7 @@ static void test_names(void **state)
         weft_auto_free char *name = weft_xstrdup(cases[i].model);
         struct weft_cpu_choice choice = {WEFT_CPU_MODEL, name};
 
-        assert_int_equal(weft_qemu_model_for(a, program, p, &choice, &model, &err), -1);
+        assert_int_equal(weft_qemu_model_for(a, program, p, &choice, NULL, &model, &err), -1);
         assert_null(model);
         assert_non_null(err->hint);
         if (!strstr(err->hint, cases[i].hint)) {
@@ -192,10 +200,78 @@ static void test_names(void **state)
         weft_auto_free char *name = weft_xstrdup("cortex-a15");
         struct weft_cpu_choice choice = {WEFT_CPU_MODEL, name};
 
-        assert_ok(weft_qemu_model_for(a, program, p, &choice, &model, &err), &err);
+        assert_ok(weft_qemu_model_for(a, program, p, &choice, NULL, &model, &err), &err);
         assert_string_equal(model, "cortex-a15");
         free(model);
     }
+    weft_answers_destroy(a);
+}
+
+/* What runs nothing at all lacks no CPU model: the message says how it ended. */
+static void test_no_qemu(void **state)
+{
+    static const struct {
+        const char *script;
+        const char *msg;
+    } cases[] = {
+        {"#!/bin/sh\nkill -SEGV $$\n",
+         "/fake does not run the smallest arm program: killed by signal 11"},
+        {"#!/bin/sh\necho 'no such luck'\necho more\nexit 3\n",
+         "/fake does not run the smallest arm program: exit code 3: no such luck"},
+        {"#!/bin/sh\nexit 0\n", "/fake does not run the smallest arm program: exit code 0"},
+    };
+    char name[] = "cortex-a15";
+    const struct weft_cpu_choice choices[] = {{WEFT_CPU_BASELINE, NULL}, {WEFT_CPU_MODEL, name}};
+    struct weft_err *err = NULL;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        weft_auto_free char *program = put_script(*state, cases[i].script);
+        struct weft_answers *a = weft_answers_create(NULL);
+
+        for (size_t k = 0; k < COUNT(choices); k++) {
+            char *model = NULL;
+
+            assert_int_equal(weft_qemu_model_for(a, program, weft_catalogue_find(&armv7),
+                                                 &choices[k], NULL, &model, &err),
+                             -1);
+            assert_err(&err, WEFT_E_UNSUPPORTED, 0, cases[i].msg);
+        }
+        weft_answers_destroy(a);
+    }
+}
+
+/* One that hangs is ended by the flag, and is asked nothing more once it has taken its time. */
+static void test_hangs(void **state)
+{
+    static const struct weft_cpu_choice baseline = {WEFT_CPU_BASELINE, NULL};
+    static const char script[] = "#!/bin/sh\necho run >>\"$0.runs\"\nexec sleep 100\n";
+    weft_auto_free char *program = put_script(*state, script);
+    const struct weft_platform_info *p = weft_catalogue_find(&armv7);
+    struct weft_answers *a = weft_answers_create(NULL);
+    char text[] = "it hangs";
+    const struct weft_err timeout = {.code = WEFT_E_CHILD, .msg = text};
+    const struct weft_err missing = {.code = WEFT_E_CHILD, .sys = ENOENT, .msg = text};
+    struct weft_err *err = NULL;
+    uint64_t start_ms = weft_now_ms();
+    atomic_bool cancel;
+    char *model = NULL;
+
+    atomic_init(&cancel, true);
+    assert_int_equal(weft_qemu_model_for(a, program, p, &baseline, &cancel, &model, &err), -1);
+    assert_int_equal(err->code, WEFT_E_CANCELLED);
+    weft_err_freep(&err);
+    assert_in_range(weft_now_ms() - start_ms, 0, 5000);
+    free(take_runs(program));
+
+    weft_qemu_note(a, program, &missing);
+    assert_int_equal(weft_qemu_hung(a, program, NULL), 0);
+    weft_qemu_note(a, program, &timeout);
+    assert_int_equal(weft_qemu_hung(a, program, NULL), -1);
+    assert_int_equal(weft_qemu_model_for(a, program, p, &baseline, NULL, &model, &err), -1);
+    assert_err(&err, WEFT_E_CHILD, 0, "it hangs");
+    assert_int_equal(weft_qemu_models(a, program, NULL, &(struct weft_strv){0}, &err), -1);
+    assert_err(&err, WEFT_E_CHILD, 0, "it hangs");
+    assert_runs(program, "");
     weft_answers_destroy(a);
 }
 
@@ -223,7 +299,7 @@ static void test_real(void **state)
             struct weft_cpu_choice choice = {policy, NULL};
             char *model = NULL;
 
-            if (weft_qemu_model_for(a, program, &all[i], &choice, &model, &err) < 0) {
+            if (weft_qemu_model_for(a, program, &all[i], &choice, NULL, &model, &err) < 0) {
                 if (strcmp(all[i].platform.arch, "arm64") != 0 || !*all[i].platform.variant) {
                     fail_msg("%s", err->msg);
                 }
@@ -242,8 +318,9 @@ static void test_real(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        temp_test(test_models), temp_test(test_usable),      temp_test(test_policies),
-        temp_test(test_names),  cmocka_unit_test(test_real),
+        temp_test(test_models),      temp_test(test_usable),  temp_test(test_policies),
+        temp_test(test_names),       temp_test(test_no_qemu), temp_test(test_hangs),
+        cmocka_unit_test(test_real),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
