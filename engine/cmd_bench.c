@@ -144,8 +144,8 @@ static void tell(const struct weft_bench_target *target, const char *kernel, siz
     struct progress *p = data;
     weft_auto_free char *with = weft_bench_show_target(target);
     char name[WEFT_PLATFORM_SIZE];
-    char *what = weft_fmt("%s, %s: %s", weft_platform_format(&target->platform->platform, name),
-                          with, kernel);
+    char *what = weft_fmt("%s on %s, %s", kernel,
+                          weft_platform_format(&target->platform->platform, name), with);
 
     pthread_mutex_lock(&p->lock);
     free(p->what);
