@@ -98,7 +98,7 @@ for step; do
         in_root apt-get update -q
         # shellcheck disable=SC2086 # a list of words
         in_root apt-get install -q -y --no-install-recommends $packages libcmocka-dev xz-utils
-        in_root sh -exc 'cd /src; autoreconf -fi; ./configure; make; make check; make install
+        in_root sh -exc 'cd /src; autoreconf -fi; ./configure; make; make check VERBOSE=1; make install
             weft --version; make distcheck'
         ;;
     bootstrap)

@@ -50,8 +50,12 @@ static void test_under_qemu(void **state)
         weft_auto_err err = NULL;
         int code;
 
-        if (!qemu) {
+        if (!qemu && getenv("WEFT_TESTS_MUST_RUN")) {
             fail_msg("no QEMU for %s in %s", all[i]->qemu, dirs);
+        }
+        if (!qemu) { /* where only what the build needs is installed */
+            print_message("no QEMU for %s\n", all[i]->qemu);
+            continue;
         }
         code = weft_probe_run(all[i], qemu, NULL, NULL, &said, &err);
         if (code != WEFT_PROBE_EXIT || strcmp(said, "") != 0) {
