@@ -90,7 +90,16 @@ static int check_plain(const struct reader *r)
     return 0;
 }
 
-/* Go on to the next event. */
+/* A value that is not there: "cpu:" and no more. */
+static bool is_absent(const struct fy_event *e)
+{
+    size_t len = 0;
+
+    return e->type == FYET_SCALAR && (!fy_token_get_text(e->scalar.value, &len) || len == 0);
+}
+
+/* Go on to the next event. What is not there has the place of its key: libfyaml 0.7 and 0.9 differ
+ * in what they call its own. */
 static int next(struct reader *r)
 {
     const struct fy_mark *mark;
@@ -103,7 +112,7 @@ static int next(struct reader *r)
         return syntax_error(r);
     }
     mark = fy_event_start_mark(r->event);
-    if (mark) {
+    if (mark && !is_absent(r->event)) {
         r->line = mark->line + 1;
         r->column = mark->column + 1;
     }
