@@ -340,6 +340,9 @@ static int check_trusted(const char *path, struct weft_err **err)
     return 0;
 }
 
+/* weft_qemu_find gives only programs of this machine, whose handlers are refused before this. But
+ * where that fails once, no program of the interpreter's kind starts any more, and nothing is left
+ * to mend it with. */
 static int check_head(const struct weft_existing *e, struct weft_err **err)
 {
     weft_auto_fd fd = open(e->interpreter, O_RDONLY | O_CLOEXEC);

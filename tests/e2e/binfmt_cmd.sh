@@ -184,7 +184,7 @@ inside_kernel()
     mkdir -p /opt/self /opt/other
     cp "$(command -v qemu-aarch64-static)" /opt/self/
     printf '\267\0' | dd of=/opt/self/qemu-aarch64-static bs=1 seek=18 conv=notrunc status=none
-    refused 2 'would take .* itself' env WEFT_QEMU_DIR=/opt/self "$WEFT" binfmt install linux/arm64
+    refused 3 'no static qemu-aarch64' env WEFT_QEMU_DIR=/opt/self "$WEFT" binfmt install linux/arm64
     cp "$(command -v qemu-arm-static)" /opt/other/qemu-s390x-static
     refused 3 'does not run programs of linux/s390x' env WEFT_QEMU_DIR=/opt/other "$WEFT" binfmt install linux/s390x
     refused 3 'no static qemu-riscv64' env WEFT_QEMU_DIR=/opt/other "$WEFT" binfmt install linux/riscv64
