@@ -116,6 +116,13 @@ int64_t weft_json_int(const struct weft_json *j, const char *key, int64_t absent
     return json_is_integer(v) ? json_integer_value(v) : absent;
 }
 
+double weft_json_real(const struct weft_json *j, const char *key, double absent)
+{
+    const json_t *v = json_object_get(cin(j), key);
+
+    return json_is_number(v) ? json_number_value(v) : absent;
+}
+
 bool weft_json_bool(const struct weft_json *j, const char *key, bool absent)
 {
     const json_t *v = json_object_get(cin(j), key);

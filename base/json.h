@@ -37,6 +37,8 @@ void weft_json_freep(struct weft_json **j);
 struct weft_json *weft_json_get(const struct weft_json *j, const char *key); /* borrowed or NULL */
 const char *weft_json_str(const struct weft_json *j, const char *key);       /* borrowed or NULL */
 int64_t weft_json_int(const struct weft_json *j, const char *key, int64_t absent);
+double weft_json_real(const struct weft_json *j, const char *key, double absent); /* also of whole
+                                                                                     numbers */
 bool weft_json_bool(const struct weft_json *j, const char *key, bool absent);
 size_t weft_json_len(const struct weft_json *j);                     /* of an array; else 0 */
 struct weft_json *weft_json_at(const struct weft_json *j, size_t i); /* borrowed or NULL */

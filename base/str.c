@@ -469,3 +469,27 @@ int weft_parse_bool(const char *s, bool *out)
     }
     return -1;
 }
+
+char *weft_time_utc(time_t t)
+{
+    char text[sizeof("2026-11-23T21:45:00Z")];
+    struct tm tm;
+
+    if (!gmtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
+        return NULL;
+    }
+    return weft_xstrdup(text);
+}
+
+int weft_parse_time_utc(const char *s, time_t *t)
+{
+    struct tm tm = {0};
+    weft_auto_free char *again = NULL;
+
+    if (!strptime(s, "%Y-%m-%dT%H:%M:%SZ", &tm)) {
+        return -1;
+    }
+    *t = timegm(&tm);
+    again = weft_time_utc(*t); /* also of days that no month has, and of what follows */
+    return again && strcmp(s, again) == 0 ? 0 : -1;
+}

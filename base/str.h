@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct weft_err;
 
@@ -99,5 +100,12 @@ int weft_parse_size(const char *s, uint64_t *bytes);
 /** Go's strconv.ParseBool: 1 t T TRUE true True, 0 f F FALSE false False. Returns 0, or -1 if it is
  * neither. */
 int weft_parse_bool(const char *s, bool *out);
+
+/** "2026-11-23T21:45:00Z" (RFC 3339, in UTC). Caller frees; NULL: the year has more than 4 digits.
+ */
+char *weft_time_utc(time_t t);
+
+/** Parse exactly that form. Returns 0, or -1 if it is not of it. */
+int weft_parse_time_utc(const char *s, time_t *t);
 
 #endif

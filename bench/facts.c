@@ -183,12 +183,20 @@ static char *hypervisor_of(int root, const struct weft_facts *f)
     return flagged ? weft_xstrdup("unknown") : NULL;
 }
 
+/* The value of a variable, printable. Caller frees; NULL: it is not set. */
+static char *given(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value && *value ? weft_printable(value) : NULL;
+}
+
 static char *instance_type_of(const struct weft_facts *f)
 {
-    const char *given = getenv("WEFT_INSTANCE_TYPE");
+    char *type = given("WEFT_INSTANCE_TYPE");
 
-    if (given && *given) {
-        return weft_printable(given);
+    if (type) {
+        return type;
     }
     /* the type is the product on Amazon's newer machines alone: "m6g.large" */
     if (weft_str_eq(f->vendor, "Amazon EC2") && f->product && strchr(f->product, '.')) {
@@ -203,6 +211,7 @@ void weft_facts_gather(int root, struct weft_facts *out)
     cpu_set_t allowed;
     struct utsname u;
 
+    weft_platform_host(&out->platform);
     if (cpuinfo) {
         out->cpu = cpu_name(cpuinfo);
         split_flags(cpuinfo, &out->flags);
@@ -219,6 +228,8 @@ void weft_facts_gather(int root, struct weft_facts *out)
     out->product = line_at(root, "sys/class/dmi/id/product_name");
     out->hypervisor = hypervisor_of(root, out);
     out->instance_type = instance_type_of(out);
+    out->node = given("WEFT_NODE_NAME");
+    out->pool = given("WEFT_NODE_POOL");
 }
 
 void weft_facts_finish(struct weft_facts *f)
@@ -230,6 +241,8 @@ void weft_facts_finish(struct weft_facts *f)
     free(f->vendor);
     free(f->product);
     free(f->instance_type);
+    free(f->node);
+    free(f->pool);
     *f = (struct weft_facts){0};
 }
 

@@ -11,25 +11,29 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "platforms/platform.h"
 
 /** Start from {0}; end with weft_facts_finish. Strings are printable; NULL: not known. */
 struct weft_facts {
-    char *cpu;              /* "AMD EPYC 7B13"; arm64: "implementer 0x41, part 0xd0c" */
-    struct weft_strv flags; /* of the first CPU, as /proc/cpuinfo has them */
-    long cpus;              /* online */
-    long cpus_allowed;      /* that this process may run on */
-    uint64_t memory_bytes;  /* 0: not known */
-    char *kernel;           /* "6.18.1" */
+    struct weft_platform platform; /* of its programs */
+    char *cpu;                     /* "AMD EPYC 7B13"; arm64: "implementer 0x41, part 0xd0c" */
+    struct weft_strv flags;        /* of the first CPU, as /proc/cpuinfo has them */
+    long cpus;                     /* online */
+    long cpus_allowed;             /* that this process may run on */
+    uint64_t memory_bytes;         /* 0: not known */
+    char *kernel;                  /* "6.18.1" */
     char *hypervisor;       /* "kvm", "xen", "vmware", ...; "unknown": there is one; NULL: none */
     char *vendor, *product; /* DMI */
     char *instance_type;    /* "m6g.large" */
+    char *node;             /* what the cluster calls it: $WEFT_NODE_NAME */
+    char *pool;             /* of nodes of one kind, that it belongs to: $WEFT_NODE_POOL */
 };
 
 /**
  * Gather them.
  * @param root a directory's descriptor, "/" or one with proc/ and sys/ in it
- * Instance type: $WEFT_INSTANCE_TYPE, else where DMI has it. Never fails: what cannot be read is
- * not known.
+ * Instance type: $WEFT_INSTANCE_TYPE, else where DMI has it. Node and pool: from the environment.
+ * Never fails: what cannot be read is not known.
  */
 void weft_facts_gather(int root, struct weft_facts *out);
 void weft_facts_finish(struct weft_facts *f);

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 libweft_a_SOURCES += \
+	%D%/compare.h \
 	%D%/facts.c \
 	%D%/facts.h \
 	%D%/kernels.c \
 	%D%/kernels.h \
+	%D%/profile.h \
 	%D%/result.c \
 	%D%/result.h \
+	%D%/results.c \
+	%D%/results.h \
 	%D%/runner.c \
 	%D%/runner.h \
 	%D%/stats.c \

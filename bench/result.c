@@ -3,21 +3,16 @@
 
 #include "bench/result.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 enum {
     SCHEMA = 1,
-    STATE_VERSION = 1, /* of STATE/bench */
-    VERSION_MAX_BYTES = 64,
 };
 
 void weft_bench_kernel_finish(struct weft_bench_kernel *k)
@@ -43,6 +38,7 @@ void weft_bench_result_finish(struct weft_bench_result *r)
         free(t->model);
     }
     free(r->targets);
+    free(r->weft);
     weft_facts_finish(&r->machine);
     weft_strv_finish(&r->skipped);
     *r = (struct weft_bench_result){0};
@@ -96,11 +92,9 @@ static struct weft_json *strings(const struct weft_strv *v)
 static struct weft_json *machine_json(const struct weft_facts *f)
 {
     struct weft_json *j = weft_json_object();
-    struct weft_platform host;
     char name[WEFT_PLATFORM_SIZE];
 
-    weft_platform_host(&host);
-    weft_json_set_str(j, "platform", weft_platform_format(&host, name));
+    weft_json_set_str(j, "platform", weft_platform_format(&f->platform, name));
     weft_json_set_str(j, "cpu", f->cpu);
     weft_json_set(j, "flags", strings(&f->flags));
     weft_json_set_int(j, "cpus", f->cpus);
@@ -113,6 +107,8 @@ static struct weft_json *machine_json(const struct weft_facts *f)
     weft_json_set_str(j, "vendor", f->vendor);
     weft_json_set_str(j, "product", f->product);
     weft_json_set_str(j, "instance_type", f->instance_type);
+    weft_json_set_str(j, "node", f->node);
+    weft_json_set_str(j, "pool", f->pool);
     return j;
 }
 
@@ -195,29 +191,15 @@ static struct weft_json *target_json(const struct weft_bench_target *t)
     return j;
 }
 
-/* "2026-11-23T21:45:00Z"; for a file's name without the marks. Caller frees. */
-static char *format_time(time_t t, bool for_file)
-{
-    struct tm tm;
-
-    gmtime_r(&t, &tm);
-    tm.tm_year += 1900;
-    tm.tm_mon += 1;
-    return for_file ? weft_fmt("%04d%02d%02dT%02d%02d%02dZ", tm.tm_year, tm.tm_mon, tm.tm_mday,
-                               tm.tm_hour, tm.tm_min, tm.tm_sec)
-                    : weft_fmt("%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year, tm.tm_mon, tm.tm_mday,
-                               tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
 struct weft_json *weft_bench_result_json(const struct weft_bench_result *r)
 {
     struct weft_json *j = weft_json_object();
     struct weft_json *targets = weft_json_array();
-    weft_auto_free char *started = format_time(r->started, false);
+    weft_auto_free char *started = weft_time_utc(r->started);
 
     weft_json_set_int(j, "schema", SCHEMA);
     weft_json_set_str(j, "kind", "weft bench");
-    weft_json_set_str(j, "weft", PACKAGE_VERSION);
+    weft_json_set_str(j, "weft", r->weft ? r->weft : PACKAGE_VERSION);
     weft_json_set_str(j, "started", started);
     weft_json_set_real(j, "seconds", r->seconds);
     weft_json_set_bool(j, "quick", r->quick);
@@ -230,52 +212,4 @@ struct weft_json *weft_bench_result_json(const struct weft_bench_result *r)
     weft_json_set(j, "targets", targets);
     weft_json_set(j, "skipped", strings(&r->skipped));
     return j;
-}
-
-/* --- the state --- */
-
-/* Make the directory, or see whether it is of a version that we know. */
-static int open_state(const char *dir, struct weft_err **err)
-{
-    weft_auto_free char *path = weft_path_join(dir, "version");
-    weft_auto_free char *results = weft_path_join(dir, "results");
-    weft_auto_free char *ours = weft_fmt("%d\n", STATE_VERSION);
-    weft_auto_free char *text = NULL;
-    weft_auto_err why = NULL;
-
-    if (weft_read_file(path, VERSION_MAX_BYTES, &text, NULL, &why) < 0) {
-        if (why->sys != ENOENT) {
-            return weft_fail(err, why->code, "%s", why->msg);
-        }
-        if (weft_mkdirs(results, 0755, err) < 0) {
-            return -1;
-        }
-        return weft_write_file(path, ours, strlen(ours), 0644, err);
-    }
-    if (strtol(text, NULL, 10) > STATE_VERSION) {
-        weft_fail(err, WEFT_E_UNSUPPORTED, "%s was written by a newer weft", dir);
-        return weft_err_hint(err, "use that weft, or another directory: WEFT_STATE_DIR");
-    }
-    return weft_mkdirs(results, 0755, err);
-}
-
-int weft_bench_result_keep(const char *state, const struct weft_bench_result *r, char **path,
-                           struct weft_err **err)
-{
-    weft_auto_free char *dir = weft_path_join(state, "bench");
-    weft_auto_json j = weft_bench_result_json(r);
-    weft_auto_free char *text = weft_json_dump(j, 1);
-    weft_auto_free char *line = weft_fmt("%s\n", text);
-    weft_auto_free char *started = format_time(r->started, true);
-
-    if (weft_mkdirs(state, 0700, err) < 0 || open_state(dir, err) < 0) {
-        return -1;
-    }
-    /* two in the same second are two */
-    *path = weft_fmt("%s/results/%s-%ld.json", dir, started, (long)getpid());
-    if (weft_write_file(*path, line, strlen(line), 0644, err) < 0) {
-        free(weft_steal(path));
-        return -1;
-    }
-    return 0;
 }

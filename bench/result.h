@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The result of a benchmark: what was measured on which machine, every sample of it, as data and as
- * JSON (bench/result.schema.json), and where results are kept. Measures nothing.
+ * JSON (bench/result.schema.json), written and read. Measures nothing, and knows no directory.
  */
 #ifndef WEFT_BENCH_RESULT_H
 #define WEFT_BENCH_RESULT_H
@@ -54,6 +54,7 @@ struct weft_bench_target {
 
 /** Start from {0}; end with weft_bench_result_finish. */
 struct weft_bench_result {
+    char *weft; /* version that measured; NULL: this one */
     struct weft_facts machine;
     time_t started;
     double seconds;
@@ -82,12 +83,17 @@ void weft_bench_target_sum_up(struct weft_bench_target *target);
 struct weft_json *weft_bench_result_json(const struct weft_bench_result *r);
 
 /**
- * Keep a result: STATE/bench/results/TIME.json, where an interrupted one is as welcome as others.
- * @param state weft's state directory, made where it is missing
- * *path (caller frees): where it is. Errors: WEFT_E_IO; WEFT_E_UNSUPPORTED (a newer weft keeps
- * results there).
+ * Read such a JSON, which anybody may have written: of another weft, cut off, or made to harm. What
+ * is not as the schema says is an error; keys that are not known are left out, and so are targets
+ * of platforms that are not in the catalogue. Ratios and means are computed anew from the samples.
+ * @param out zeroed; untouched on failure
+ * Errors: WEFT_E_FORMAT (where in it, and what is wrong; a schema of a newer weft).
  */
-int weft_bench_result_keep(const char *state, const struct weft_bench_result *r, char **path,
-                           struct weft_err **err);
+int weft_bench_result_parse(const struct weft_json *j, struct weft_bench_result *out,
+                            struct weft_err **err);
+
+/** The same for a file, of at most 16 MiB, or "-": standard input. Errors: also WEFT_E_IO; all name
+ * the file. */
+int weft_bench_result_load(const char *path, struct weft_bench_result *out, struct weft_err **err);
 
 #endif

@@ -68,13 +68,9 @@ static struct weft_json *index_entry(const struct weft_descriptor *root, const c
 {
     struct weft_json *entry = weft_json_object();
     struct weft_json *annotations = weft_json_object();
-    time_t t = (time_t)created_s;
-    char created[64];
-    struct tm tm;
+    weft_auto_free char *created = weft_time_utc((time_t)created_s);
 
-    if (gmtime_r(&t, &tm) && strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0) {
-        weft_json_set_str(annotations, CREATED, created);
-    }
+    weft_json_set_str(annotations, CREATED, created);
     weft_json_set_str(annotations, IMAGE_NAME, image_name);
     weft_json_set_str(annotations, REF_NAME, tag);
     weft_json_each(weft_json_get(root->json, "annotations"), each_into, annotations);

@@ -80,6 +80,9 @@ libweft_a_SOURCES += \
 	%D%/binfmt_show.h \
 	%D%/buildkit.c \
 	%D%/buildkit.h \
+	%D%/bench_commands.h \
+	%D%/bench_page.h \
+	%D%/bench_run.c \
 	%D%/cmd_bench.c \
 	%D%/cmd_binfmt.c \
 	%D%/cmd_qemu.c \

@@ -12,4 +12,5 @@ libweft_a_SOURCES += \
 	%D%/match.c \
 	%D%/match.h \
 	%D%/platform.c \
-	%D%/platform.h
+	%D%/platform.h \
+	%D%/speeds.h

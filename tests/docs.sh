@@ -32,10 +32,20 @@ same()
     done < <(comm -13 <(sort -u <<<"$2") <(sort -u <<<"$3"))
 }
 
+# The help of a command, and of those that it lists.
+help_of()
+{
+    local sub
+    "$weft" "$1" --help
+    for sub in $("$weft" "$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+        "$weft" "$1" "$sub" --help
+    done
+}
+
 # The flags that `weft COMMAND --help` describes, "-t" and "--tag" on lines of their own.
 help_flags()
 {
-    "$weft" "$1" --help | grep -o -E '^ {2,6}(-[a-zA-Z], )?--[a-z-]+' | grep -o -E -- '-+[a-zA-Z][a-z-]*'
+    help_of "$1" | grep -o -E '^ {2,6}(-[a-zA-Z], )?--[a-z-]+' | grep -o -E -- '-+[a-zA-Z][a-z-]*'
 }
 
 man_flags()

@@ -62,10 +62,16 @@ static void test_amazon(void **state)
     weft_facts_finish(&f);
 
     setenv("WEFT_INSTANCE_TYPE", "large\n", 1);
+    setenv("WEFT_NODE_NAME", "node-1", 1);
+    setenv("WEFT_NODE_POOL", "", 1);
     weft_facts_gather(root, &f);
     assert_string_equal(f.instance_type, "large\\x0a");
+    assert_string_equal(f.node, "node-1");
+    assert_null(f.pool);
     weft_facts_finish(&f);
     unsetenv("WEFT_INSTANCE_TYPE");
+    unsetenv("WEFT_NODE_NAME");
+    unsetenv("WEFT_NODE_POOL");
 
     put(dir, "sys/class/dmi/id/product_name", "m7i.metal-24xl\n");
     put(dir, "proc/cpuinfo", "flags\t: fpu\n");

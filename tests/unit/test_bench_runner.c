@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "bench/results.h"
 #include "bench/runner.h"
 #include "engine/bench_show.h"
 #include "tests/helpers.h"
@@ -331,13 +332,13 @@ static void test_keep(void **state)
     weft_strv_add(&w->only, "steady");
     add_target(w, "usual");
     measure(w);
-    assert_int_equal(weft_bench_result_keep(store, &w->result, &path, &err), 0);
+    assert_int_equal(weft_results_keep(store, &w->result, &path, &err), 0);
     j = weft_json_load(path, NULL);
     assert_int_equal(weft_json_int(j, "schema", 0), 1);
     assert_string_equal(weft_json_str(j, "kind"), "weft bench");
     assert_true(weft_json_bool(j, "complete", false));
     assert_int_equal(weft_write_file(version, "2\n", 2, 0644, NULL), 0);
-    assert_int_equal(weft_bench_result_keep(store, &w->result, &again, &err), -1);
+    assert_int_equal(weft_results_keep(store, &w->result, &again, &err), -1);
     assert_int_equal(err->code, WEFT_E_UNSUPPORTED);
     assert_null(again);
 }

@@ -457,6 +457,22 @@ static void test_parse_bool(void **state)
     }
 }
 
+static void test_time_utc(void **state)
+{
+    weft_auto_free char *text = weft_time_utc(1795470300);
+    time_t t = 0;
+
+    (void)state;
+    assert_string_equal(text, "2026-11-23T21:45:00Z");
+    assert_int_equal(weft_parse_time_utc(text, &t), 0);
+    assert_int_equal(t, 1795470300);
+    assert_int_equal(weft_parse_time_utc("2026-02-30T00:00:00Z", &t), -1);
+    assert_int_equal(weft_parse_time_utc("2026-11-23T21:45:00", &t), -1);
+    assert_int_equal(weft_parse_time_utc("2026-11-23T21:45:00Zx", &t), -1);
+    assert_int_equal(weft_parse_time_utc(" 2026-11-23T21:45:00Z", &t), -1);
+    assert_int_equal(weft_parse_time_utc("", &t), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_parse_long),
         cmocka_unit_test(test_parse_size),
         cmocka_unit_test(test_parse_bool),
+        cmocka_unit_test(test_time_utc),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

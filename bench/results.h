@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The results that are kept on this machine, in STATE/bench/results/TIME-PID.json; the oldest go
+ * when there are too many.
+ */
+#ifndef WEFT_BENCH_RESULTS_H
+#define WEFT_BENCH_RESULTS_H
+
+#include <stdbool.h>
+
+#include "bench/result.h"
+
+struct weft_err;
+
+enum {
+    WEFT_RESULTS_MAX = 100 /* kept */
+};
+
+/**
+ * Keep a result, where an interrupted one is as welcome as others.
+ * @param state weft's state directory, made where it is missing
+ * *path (caller frees): where it is. Errors: WEFT_E_IO; WEFT_E_UNSUPPORTED (a newer weft keeps
+ * results there).
+ */
+int weft_results_keep(const char *state, const struct weft_bench_result *r, char **path,
+                      struct weft_err **err);
+
+/** A kept result, borrowed. Returns whether to go on. */
+typedef bool weft_results_fn(const struct weft_bench_result *r, void *data);
+
+/** Call fn for the kept results, the newest first; what cannot be read is left out, with a line in
+ * the debug log. None, or none that can be listed: no call. */
+void weft_results_each(const char *state, weft_results_fn *fn, void *data);
+
+#endif
