@@ -6,8 +6,8 @@
  * A node runs a platform natively, or under the best QEMU and CPU model that it has measured. Its
  * figure is the time of the kernels (native runs, or emulated ones), per iteration, relative to the
  * node that is fastest for the platform: the geometric mean over the kernels that all nodes
- * compared for the platform have, with a 95 % bootstrap interval. Nodes whose intervals overlap are
- * a tie.
+ * compared for the platform have, with a 95 % bootstrap interval from the samples of both. Two
+ * nodes are a tie where the interval of one's time relative to the other's has 1 in it.
  */
 #ifndef WEFT_BENCH_COMPARE_H
 #define WEFT_BENCH_COMPARE_H
@@ -21,7 +21,7 @@
 
 struct weft_err;
 
-/** What is compared. Borrowed. */
+/** What is compared. Borrowed. The strings are fit for a terminal. */
 struct weft_compare_node {
     const struct weft_bench_result *result;
     const char *name; /* unique; from the result (node, instance type) or its file's name */
@@ -35,7 +35,9 @@ struct weft_compare_entry {
     bool native;                            /* else by: */
     const struct weft_bench_target *target; /* NULL: native; borrowed */
     struct weft_ratio time;                 /* 1: the fastest node's; more is slower */
-    size_t rank; /* from 1; those that tie with the first of a group share it */
+    size_t rank;       /* from 1; those that tie with the first of a group share it: 1, 1, 3 */
+    double *by_kernel; /* for each of the platform's kernels, its time; 1: the first entry's */
+    struct weft_ratio slowdown; /* emulated to native on this very node; 0: native */
     double cost; /* of the work that keeps one CPU of the fastest node busy for an hour:
                     price / CPUs x time; 0: there is no price */
     bool noisy;  /* a kernel of it was marked as noisy */
@@ -49,16 +51,24 @@ struct weft_compare_pool {
     double cost; /* 0: no node of it has a price */
 };
 
+/** A node without a figure. */
+struct weft_compare_missing {
+    size_t node;
+    char *why;   /* "interp failed: a wrong result ...", "not measured" */
+    bool failed; /* a kernel did wrong */
+};
+
 /** Ranking for one platform. */
 struct weft_compare_platform {
     const struct weft_platform_info *platform;
     struct weft_strv kernels;           /* over which is averaged */
     struct weft_compare_entry *entries; /* fastest first */
-    size_t n;
-    struct weft_compare_pool *pools; /* cheapest first; without a price, fastest first */
+    size_t n;                           /* 0: no node has a figure, and `missing` says why */
+    struct weft_compare_pool *pools;    /* cheapest first; then those without a price, fastest
+                                           first */
     size_t n_pools;
-    struct weft_strv left_out; /* "node-7: interp failed: a wrong result": nodes without a
-                                  figure, and why */
+    struct weft_compare_missing *missing; /* in the order of the nodes */
+    size_t n_missing;
 };
 
 /** Start from {0}; end with weft_comparison_finish, before the nodes and results go. */
@@ -67,13 +77,22 @@ struct weft_comparison {
     size_t n_nodes;
     struct weft_compare_platform *platforms; /* in the order of the catalogue */
     size_t n;
+    struct weft_strv notes; /* what to know when reading it, a sentence each */
 };
 
-/** Compare nodes[n], n >= 1. Errors: WEFT_E_USAGE (two of the same name; no platform that any of
- * them has a figure for). */
-int weft_compare(const struct weft_compare_node *nodes, size_t n, struct weft_comparison *out,
-                 struct weft_err **err);
+/**
+ * Compare nodes[n], n >= 1.
+ * @param only names of platforms in normal form, the only ones to compare; empty: all that a node
+ * has measured or runs natively
+ * Errors: WEFT_E_USAGE (two nodes of the same name; one of `only` is not known, or no node has a
+ * figure for it; no node has any figure).
+ */
+int weft_compare(const struct weft_compare_node *nodes, size_t n, const struct weft_strv *only,
+                 struct weft_comparison *out, struct weft_err **err);
 void weft_comparison_finish(struct weft_comparison *c);
+
+/** Whether any node has a price. */
+bool weft_comparison_has_prices(const struct weft_comparison *c);
 
 /** What it comes to in plain words, a sentence or two for each platform: the fastest, what ties
  * with it, the cheapest. One string per platform. */
