@@ -39,6 +39,16 @@ static const char *const quick[] = {"interp",   "sha256",  "calls",
 
 static const char distribution[] = "kernels-branch-protection";
 
+enum {
+    N_QUICK = sizeof(quick) / sizeof(quick[0])
+};
+
+const char *const *weft_kernels_quick(size_t *n)
+{
+    *n = N_QUICK;
+    return quick;
+}
+
 char *weft_kernels_dir(void)
 {
     weft_auto_free char *libexec = weft_dir_libexec();
@@ -89,7 +99,7 @@ static void add(struct weft_kernels *k, const char *name, uint64_t iterations,
                                 .description = weft_printable(description),
                                 .iterations = iterations,
                                 .start = start};
-    for (size_t i = 0; i < sizeof(quick) / sizeof(quick[0]); i++) {
+    for (size_t i = 0; i < N_QUICK; i++) {
         new->quick = new->quick || strcmp(name, quick[i]) == 0;
     }
 }

@@ -56,6 +56,9 @@ char *weft_kernels_dir(void);
  * that runs them under the same QEMU and CPU model. */
 bool weft_kernel_needs_handler(const char *name);
 
+/** The names of those that a quick run measures. Constant. */
+const char *const *weft_kernels_quick(size_t *n);
+
 /** Whether there are programs of m. */
 bool weft_kernels_has(const struct weft_machine *m);
 
