@@ -7,16 +7,15 @@
 
 #include "base/cleanup.h"
 
-/* Three significant digits at most: "9.04x", "31.2x", "112x". */
-static char *times(double ratio)
+char *weft_bench_show_times(double ratio)
 {
     return weft_fmt(ratio < 9.995 ? "%.2fx" : ratio < 99.95 ? "%.1fx" : "%.0fx", ratio);
 }
 
-static char *interval(const struct weft_ratio *r)
+char *weft_bench_show_interval(const struct weft_ratio *r)
 {
-    weft_auto_free char *low = times(r->low);
-    weft_auto_free char *high = times(r->high);
+    weft_auto_free char *low = weft_bench_show_times(r->low);
+    weft_auto_free char *high = weft_bench_show_times(r->high);
 
     return weft_fmt("%s to %s", low, high);
 }
@@ -49,8 +48,8 @@ static void print_kernel(const struct weft_bench_kernel *k, int width, FILE *out
         fprintf(out, "  %-*s  %7s  %s\n", width, name, k->failure ? "FAILED" : "-",
                 k->failure ? k->failure : k->skipped);
     } else if (k->ratio.ratio > 0) {
-        weft_auto_free char *ratio = times(k->ratio.ratio);
-        weft_auto_free char *range = interval(&k->ratio);
+        weft_auto_free char *ratio = weft_bench_show_times(k->ratio.ratio);
+        weft_auto_free char *range = weft_bench_show_interval(&k->ratio);
         weft_auto_free char *noise = weft_strv_join(&k->noise, "; ");
 
         fprintf(out, "  %-*s  %7s  ", width, name, ratio);
@@ -77,8 +76,8 @@ static void print_target(const struct weft_bench_target *t, FILE *out)
         print_kernel(&t->kernels[i], width, out);
     }
     if (t->mean.ratio > 0) {
-        weft_auto_free char *ratio = times(t->mean.ratio);
-        weft_auto_free char *range = interval(&t->mean);
+        weft_auto_free char *ratio = weft_bench_show_times(t->mean.ratio);
+        weft_auto_free char *range = weft_bench_show_interval(&t->mean);
 
         fprintf(out, "  %-*s  %7s  %s\n", width, "geometric mean", ratio, range);
     }
@@ -144,7 +143,7 @@ char *weft_bench_show_verdict(const struct weft_bench_target *targets, size_t n)
     weft_platform_format(&targets[0].platform->platform, name);
     if (best) {
         weft_auto_free char *what = weft_bench_show_target(best);
-        weft_auto_free char *range = interval(&best->mean);
+        weft_auto_free char *range = weft_bench_show_interval(&best->mean);
 
         weft_buf_printf(&b, "%s: programs take %.*f times as long as native ones (%s) under %s\n",
                         name, best->mean.ratio < 9.95 ? 1 : 0, best->mean.ratio, range, what);

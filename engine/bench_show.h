@@ -12,6 +12,12 @@
 /** Print all of it. */
 void weft_bench_show(const struct weft_bench_result *r, FILE *out);
 
+/** A ratio in three significant digits: "9.04x", "31.2x", "112x". Caller frees. */
+char *weft_bench_show_times(double ratio);
+
+/** "8.90x to 9.20x". Caller frees. */
+char *weft_bench_show_interval(const struct weft_ratio *r);
+
 /** "QEMU 7.2.22 on cortex-a53". Caller frees. */
 char *weft_bench_show_target(const struct weft_bench_target *t);
 
