@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -14,19 +15,31 @@
 #define TAIL 0.025
 
 /* Marsaglia's xorshift with 64 bits. Where it starts does not matter, but has to be the same each
- * time. */
+ * time, and not 0. */
 struct random {
     uint64_t state;
 };
 
 static const uint64_t seed = 88172645463325252ULL;
 
+/* Streams start far from each other: Steele, Lea and Flood's mix of 64 bits. */
+static struct random random_of(uint64_t stream)
+{
+    uint64_t x = stream * 0x9e3779b97f4a7c15ULL;
+
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+    x = (x ^ (x >> 31)) ^ seed;
+    return (struct random){x ? x : seed};
+}
+
+/* Of at most 2^32. */
 static size_t draw(struct random *r, size_t below)
 {
     r->state ^= r->state << 13;
     r->state ^= r->state >> 7;
     r->state ^= r->state << 17;
-    return (size_t)((r->state >> 11) % below);
+    return (size_t)(((r->state >> 32) * below) >> 32);
 }
 
 static int compare(const void *a, const void *b)
@@ -42,20 +55,35 @@ double weft_stats_median(double *v, size_t n)
     return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-static double median_of(const struct weft_stats_set *set, double *room)
+static double median_of_sorted(const struct weft_stats_set *set)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        room[i] = set->ratios[i];
-    }
-    return weft_stats_median(room, set->n);
+    const double *v = set->ratios;
+
+    return set->n % 2 ? v[set->n / 2] : (v[set->n / 2 - 1] + v[set->n / 2]) / 2;
 }
 
-static double median_of_resample(const struct weft_stats_set *set, struct random *r, double *room)
+/* The n-th smallest, from 0, of what was drawn: `drawn` says of each how often. */
+static double nth(const struct weft_stats_set *set, const size_t *drawn, size_t n)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        room[i] = set->ratios[draw(r, set->n)];
+    size_t i = 0;
+
+    for (size_t sum = drawn[0]; sum <= n; sum += drawn[i]) {
+        i++;
     }
-    return weft_stats_median(room, set->n);
+    return set->ratios[i];
+}
+
+/* Of a sorted set. It is not sorted again: most of the time of a comparison goes here. */
+static double median_of_resample(const struct weft_stats_set *set, struct random *r, size_t *drawn)
+{
+    size_t n = set->n;
+
+    memset(drawn, 0, n * sizeof(*drawn));
+    for (size_t i = 0; i < n; i++) {
+        drawn[draw(r, n)]++;
+    }
+    return n % 2 ? nth(set, drawn, n / 2)
+                 : (nth(set, drawn, n / 2 - 1) + nth(set, drawn, n / 2)) / 2;
 }
 
 /* Neither end is beyond the ratio itself: with few pairs a percentile can be. */
@@ -73,29 +101,71 @@ struct weft_ratio weft_stats_ratio(const double *ratios, size_t n)
     return weft_stats_mean(&(struct weft_stats_set){ratios, n}, 1);
 }
 
-struct weft_ratio weft_stats_mean(const struct weft_stats_set *sets, size_t n)
+/* Sorted copies of sets[n], which share one array: *values. Caller frees both. */
+static struct weft_stats_set *sort_sets(const struct weft_stats_set *sets, size_t n,
+                                        double **values)
 {
-    weft_auto_free double *figures = weft_xcalloc(WEFT_STATS_RESAMPLES, sizeof(*figures));
-    weft_auto_free double *room = NULL;
-    struct weft_ratio out = {0};
-    struct random r = {seed};
+    struct weft_stats_set *sorted = weft_xcalloc(n, sizeof(*sorted));
+    size_t all = 0;
+    double *at;
+
+    for (size_t k = 0; k < n; k++) {
+        all += sets[k].n;
+    }
+    at = *values = weft_xcalloc(all, sizeof(*at));
+    for (size_t k = 0; k < n; k++) {
+        memcpy(at, sets[k].ratios, sets[k].n * sizeof(*at));
+        qsort(at, sets[k].n, sizeof(*at), compare);
+        sorted[k] = (struct weft_stats_set){at, sets[k].n};
+        at += sets[k].n;
+    }
+    return sorted;
+}
+
+void weft_stats_resample(const struct weft_stats_set *sets, size_t n, uint64_t stream,
+                         struct weft_stats_spread *out)
+{
+    weft_auto_free double *values = NULL;
+    weft_auto_free struct weft_stats_set *sorted = sort_sets(sets, n, &values);
+    weft_auto_free size_t *drawn = NULL;
+    struct random r = random_of(stream);
     size_t most = 0;
     double sum = 0;
 
     for (size_t k = 0; k < n; k++) {
-        most = sets[k].n > most ? sets[k].n : most;
+        most = sorted[k].n > most ? sorted[k].n : most;
+        sum += log(median_of_sorted(&sorted[k]));
     }
-    room = weft_xcalloc(most, sizeof(*room));
-    for (size_t k = 0; k < n; k++) {
-        sum += log(median_of(&sets[k], room));
-    }
-    out.ratio = exp(sum / (double)n);
+    drawn = weft_xcalloc(most, sizeof(*drawn));
+    out->mean = exp(sum / (double)n);
     for (size_t i = 0; i < WEFT_STATS_RESAMPLES; i++) {
         sum = 0;
         for (size_t k = 0; k < n; k++) {
-            sum += log(median_of_resample(&sets[k], &r, room));
+            sum += log(median_of_resample(&sorted[k], &r, drawn));
         }
-        figures[i] = exp(sum / (double)n);
+        out->resampled[i] = exp(sum / (double)n);
+    }
+}
+
+struct weft_ratio weft_stats_mean(const struct weft_stats_set *sets, size_t n)
+{
+    weft_auto_free struct weft_stats_spread *spread = weft_xcalloc(1, sizeof(*spread));
+    struct weft_ratio out = {0};
+
+    weft_stats_resample(sets, n, 0, spread);
+    out.ratio = spread->mean;
+    set_interval(spread->resampled, &out);
+    return out;
+}
+
+struct weft_ratio weft_stats_quotient(const struct weft_stats_spread *a,
+                                      const struct weft_stats_spread *b)
+{
+    weft_auto_free double *figures = weft_xcalloc(WEFT_STATS_RESAMPLES, sizeof(*figures));
+    struct weft_ratio out = {.ratio = a->mean / b->mean};
+
+    for (size_t i = 0; i < WEFT_STATS_RESAMPLES; i++) {
+        figures[i] = a->resampled[i] / b->resampled[i];
     }
     set_interval(figures, &out);
     return out;

@@ -9,6 +9,7 @@
 #define WEFT_BENCH_STATS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
     WEFT_STATS_RESAMPLES = 2000
@@ -30,12 +31,31 @@ struct weft_ratio weft_stats_ratio(const double *ratios, size_t n);
 
 /** The ratios of the pairs of one kernel. */
 struct weft_stats_set {
-    const double *ratios; /* each > 0 */
+    const double *ratios; /* each > 0; or times, for weft_stats_resample */
     size_t n;             /* >= 1 */
 };
 
 /** The geometric mean over sets[n] of the medians, n >= 1, and its interval, from samples drawn
  * from each set anew. */
 struct weft_ratio weft_stats_mean(const struct weft_stats_set *sets, size_t n);
+
+/** Such a mean, of ratios or of times, and what samples drawn anew make of it: to compare means of
+ * measurements that have nothing to do with each other, as those of two machines. */
+struct weft_stats_spread {
+    double mean;
+    double resampled[WEFT_STATS_RESAMPLES];
+};
+
+/**
+ * Fill *out from sets[n], n >= 1.
+ * @param stream any number, but another one for each of those that are compared: the same one would
+ * draw alike from both
+ */
+void weft_stats_resample(const struct weft_stats_set *sets, size_t n, uint64_t stream,
+                         struct weft_stats_spread *out);
+
+/** a's mean divided by b's, and its interval. */
+struct weft_ratio weft_stats_quotient(const struct weft_stats_spread *a,
+                                      const struct weft_stats_spread *b);
 
 #endif

@@ -103,12 +103,41 @@ static void test_same_each_time(void **state)
     assert_true(a.high - a.low < 1);
 }
 
+/* What has no spread has no interval; what has one has that of its ends, on either side. */
+static void test_quotient(void **state)
+{
+    const double three[] = {3, 3, 3}, five[] = {5, 1, 4, 2, 3};
+    const struct weft_stats_set fixed = {three, 3}, wide = {five, 5};
+    struct weft_stats_spread *a = weft_xcalloc(3, sizeof(*a)), *b = a + 1, *c = a + 2;
+    struct weft_ratio r;
+
+    (void)state;
+    weft_stats_resample(&fixed, 1, 1, a);
+    weft_stats_resample(&wide, 1, 2, b);
+    weft_stats_resample(&wide, 1, 3, c);
+    r = weft_stats_quotient(b, a);
+    assert_near(r.ratio, 1, 1e-12);
+    assert_near(r.low, 1.0 / 3, 1e-12);
+    assert_near(r.high, 5.0 / 3, 1e-12);
+    r = weft_stats_quotient(a, b);
+    assert_near(r.low, 3.0 / 5, 1e-12);
+    assert_near(r.high, 3, 1e-12);
+    r = weft_stats_quotient(b, b);
+    assert_near(r.low, 1, 1e-12);
+    assert_near(r.high, 1, 1e-12);
+    r = weft_stats_quotient(b, c); /* the same samples, drawn from another way */
+    assert_near(r.ratio, 1, 1e-12);
+    assert_true(r.low < 0.5 && r.high > 2);
+    free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_median),         cmocka_unit_test(test_no_spread),
         cmocka_unit_test(test_known_interval), cmocka_unit_test(test_outlier),
         cmocka_unit_test(test_mean),           cmocka_unit_test(test_same_each_time),
+        cmocka_unit_test(test_quotient),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
