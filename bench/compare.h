@@ -84,12 +84,17 @@ struct weft_comparison {
  * Compare nodes[n], n >= 1.
  * @param only names of platforms in normal form, the only ones to compare; empty: all that a node
  * has measured or runs natively
- * Errors: WEFT_E_USAGE (two nodes of the same name; one of `only` is not known, or no node has a
- * figure for it; no node has any figure).
+ * A figure takes the kernels of a quick run at least, none of which went wrong. Errors:
+ * WEFT_E_USAGE (two nodes of the same name; one of `only` is not known, or no node has a figure for
+ * it; no node has any figure).
  */
 int weft_compare(const struct weft_compare_node *nodes, size_t n, const struct weft_strv *only,
                  struct weft_comparison *out, struct weft_err **err);
 void weft_comparison_finish(struct weft_comparison *c);
+
+/** What runs the programs: "native", "QEMU 7.2.22 on cortex-a53". Fit for a terminal. Caller frees.
+ */
+char *weft_compare_how(const struct weft_compare_entry *e);
 
 /** Whether any node has a price. */
 bool weft_comparison_has_prices(const struct weft_comparison *c);
