@@ -3,6 +3,7 @@
 
 #include "bench/kernels.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,29 +57,37 @@ char *weft_kernels_dir(void)
     return weft_path_join(libexec, "bench");
 }
 
-static char *dir_of(const struct weft_machine *m)
+static char *dir_of(const char *programs)
 {
     weft_auto_free char *dir = weft_kernels_dir();
 
-    return weft_path_join(dir, m->qemu);
+    return weft_path_join(dir, programs);
 }
 
-static bool has(const struct weft_machine *m, const char *program)
+static bool has(const char *programs, const char *program)
 {
-    weft_auto_free char *dir = dir_of(m);
+    weft_auto_free char *dir = dir_of(programs);
     weft_auto_free char *path = weft_path_join(dir, program);
 
     return access(path, X_OK) == 0;
 }
 
-bool weft_kernels_has(const struct weft_machine *m)
+const char *weft_kernels_programs(const struct weft_platform_info *p)
 {
-    return has(m, "kernels");
+    if (p->debian_arch && has(p->debian_arch, "kernels")) {
+        return p->debian_arch;
+    }
+    return has(p->machine->qemu, "kernels") ? p->machine->qemu : NULL;
 }
 
-bool weft_kernels_has_distribution(const struct weft_machine *m)
+bool weft_kernels_soft_float(const struct weft_platform_info *p, const char *programs)
 {
-    return has(m, distribution);
+    return (p->elf_flags & EF_ARM_ABI_FLOAT_HARD) && strcmp(programs, p->machine->qemu) == 0;
+}
+
+bool weft_kernels_has_distribution(const char *programs)
+{
+    return has(programs, distribution);
 }
 
 bool weft_kernel_needs_handler(const char *name)
@@ -137,16 +146,18 @@ static int read_list(const char *program, const char *text, struct weft_kernels 
     return out->n > 0 ? 0 : weft_fail(err, WEFT_E_FORMAT, "%s: lists no kernels", program);
 }
 
-int weft_kernels_list(const struct weft_machine *m, struct weft_kernels *out, struct weft_err **err)
+int weft_kernels_list(const struct weft_platform_info *p, struct weft_kernels *out,
+                      struct weft_err **err)
 {
-    weft_auto_free char *dir = dir_of(m);
+    const char *programs = weft_kernels_programs(p);
+    weft_auto_free char *dir = dir_of(programs ? programs : p->machine->qemu);
     weft_auto_free char *program = weft_path_join(dir, "kernels");
     char flag[] = "--list";
     char *argv[] = {program, flag, NULL};
     weft_auto_free char *text = NULL;
     int code;
 
-    if (!weft_kernels_has(m)) {
+    if (!programs) {
         return weft_fail(err, WEFT_E_UNSUPPORTED,
                          "there are no programs to measure with: %s is missing", program);
     }
@@ -162,7 +173,7 @@ int weft_kernels_list(const struct weft_machine *m, struct weft_kernels *out, st
         return -1;
     }
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-        if (has(m, starts[i].program)) {
+        if (has(programs, starts[i].program)) {
             add(out, starts[i].program, STARTS, starts[i].description, starts[i].program);
         }
     }
@@ -242,10 +253,10 @@ static bool read_answer(const struct weft_kernel *k, uint64_t iterations, const 
 static void make_argv(const struct weft_kernel *k, const struct weft_kernel_side *side,
                       uint64_t iterations, struct weft_strv *argv)
 {
-    weft_auto_free char *dir = dir_of(side->machine);
+    weft_auto_free char *dir = dir_of(side->programs);
     const char *program = k->start ? k->start : "kernels";
 
-    if (!k->start && !side->plain && weft_kernels_has_distribution(side->machine)) {
+    if (!k->start && !side->plain && weft_kernels_has_distribution(side->programs)) {
         program = distribution;
     }
     if (side->qemu) {
@@ -307,6 +318,10 @@ int weft_kernel_run(const struct weft_kernel *k, const struct weft_kernel_side *
 
     if (side->no_handler && weft_kernel_needs_handler(k->name)) {
         out->skipped = weft_fmt("it needs a handler: %s", side->no_handler);
+        return 0;
+    }
+    if (side->soft_float && (strcmp(k->name, "float") == 0 || strcmp(k->name, "vector") == 0)) {
+        out->skipped = weft_xstrdup("there are no hard-float programs of the platform");
         return 0;
     }
     make_argv(k, side, iterations, &argv);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest programs that are measured (bench/kernels/), as installed: for each machine a program
- * with all kernels in it, and programs that do nothing but start. Knows how they are run, natively
- * or under QEMU, and what they have to answer.
+ * The guest programs that are measured (bench/kernels/), as installed: for each machine, and for
+ * armhf, a program with all kernels in it, and programs that do nothing but start. Knows which ones
+ * are a platform's, how they are run, natively or under QEMU, and what they have to answer.
  */
 #ifndef WEFT_BENCH_KERNELS_H
 #define WEFT_BENCH_KERNELS_H
@@ -32,13 +32,14 @@ struct weft_kernels {
     size_t n;
 };
 
-/** How the programs of a machine are run. All borrowed. */
+/** How programs are run. All borrowed. */
 struct weft_kernel_side {
-    const struct weft_machine *machine;
+    const char *programs;   /* as of weft_kernels_programs */
     const char *qemu;       /* NULL: natively */
     const char *model;      /* NULL: QEMU's default */
     const char *no_handler; /* why programs of the guest cannot start others; NULL: they can */
-    bool plain; /* the compiler's default code, also where there is that of a distribution */
+    bool plain;      /* the compiler's default code, also where there is that of a distribution */
+    bool soft_float; /* as of weft_kernels_soft_float */
 };
 
 /** What a run came to. Start from {0}; end with weft_kernel_run_finish. */
@@ -59,18 +60,27 @@ bool weft_kernel_needs_handler(const char *name);
 /** The names of those that a quick run measures. Constant. */
 const char *const *weft_kernels_quick(size_t *n);
 
-/** Whether there are programs of m. */
-bool weft_kernels_has(const struct weft_machine *m);
-
-/** Whether m has programs compiled as distributions do, besides those of the compiler's defaults.
+/**
+ * Which programs are measured for a platform with a machine: the name of their directory. Those of
+ * its Debian port where that is one of several of its machine ("armhf"), else the machine's
+ * ("aarch64"; "arm", which is soft float, and so runs on every ARM CPU). Borrowed from p; NULL:
+ * there are none.
  */
-bool weft_kernels_has_distribution(const struct weft_machine *m);
+const char *weft_kernels_programs(const struct weft_platform_info *p);
+
+/** Whether these programs compute in software what those of p's users have the CPU for: then
+ * nothing is learnt from kernels that are about floating point. */
+bool weft_kernels_soft_float(const struct weft_platform_info *p, const char *programs);
+
+/** Whether there are programs compiled as distributions do, besides those of the compiler's
+ * defaults. @param programs as of weft_kernels_programs */
+bool weft_kernels_has_distribution(const char *programs);
 
 /**
- * The kernels, as the native programs of m list them. Errors: WEFT_E_UNSUPPORTED (there are no
- * programs of m), WEFT_E_CHILD, WEFT_E_FORMAT.
+ * The kernels, as the programs of p, the native platform, list them. Errors: WEFT_E_UNSUPPORTED
+ * (there are none), WEFT_E_CHILD, WEFT_E_FORMAT.
  */
-int weft_kernels_list(const struct weft_machine *m, struct weft_kernels *out,
+int weft_kernels_list(const struct weft_platform_info *p, struct weft_kernels *out,
                       struct weft_err **err);
 void weft_kernels_finish(struct weft_kernels *k);
 

@@ -31,7 +31,8 @@ bench:
 bench-smoke:
 	$(srcdir)/%D%/overhead -b $(builddir) --smoke
 
-# The programs of `weft bench', of each machine: libexec/bench/MACHINE/ (docs/bench-kernels.md).
+# The programs of `weft bench', of each machine, and of armhf: libexec/bench/MACHINE/
+# (docs/bench-kernels.md).
 guest_dirs += bench
 kernel_sources = \
 	%D%/kernels/build \
@@ -66,4 +67,4 @@ guests_built += libexec/bench/.built
 endif
 
 libexec/bench/.built: $(kernel_sources) binfmt/guest/copy-libc config.status
-	@$(srcdir)/binfmt/guest/build-all libexec/bench $(srcdir)/%D%/kernels/build "$(GUESTS)"
+	@$(srcdir)/binfmt/guest/build-all libexec/bench $(srcdir)/%D%/kernels/build "$(BENCH_GUESTS)"

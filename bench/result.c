@@ -36,6 +36,7 @@ void weft_bench_result_finish(struct weft_bench_result *r)
         free(t->qemu);
         free(t->version);
         free(t->model);
+        free(t->programs);
     }
     free(r->targets);
     free(r->weft);
@@ -182,6 +183,7 @@ static struct weft_json *target_json(const struct weft_bench_target *t)
     weft_json_set_str(qemu, "version", t->version);
     weft_json_set(j, "qemu", qemu);
     weft_json_set_str(j, "cpu_model", t->model);
+    weft_json_set_str(j, "programs", t->programs);
     set_ratio(mean, &t->mean);
     weft_json_set(j, "mean", mean);
     for (size_t i = 0; i < t->n; i++) {

@@ -47,6 +47,7 @@ struct weft_bench_target {
     char *qemu;    /* path */
     char *version; /* NULL: not known */
     char *model;
+    char *programs; /* that were run (bench/kernels.h): "aarch64", "armhf"; NULL: not known */
     struct weft_bench_kernel *kernels;
     size_t n;
     struct weft_ratio mean; /* geometric, over the kernels that have a ratio; 0: none has */

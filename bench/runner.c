@@ -281,10 +281,11 @@ static bool wanted(const struct session *s, const struct weft_kernel *k)
 
 /* Whether a kernel is also measured as the compiler's defaults make it: only where the difference
  * is the point, which is what pointer authentication costs calls. */
-static bool also_plain(const struct session *s, const struct weft_machine *m,
+static bool also_plain(const struct session *s, const struct weft_bench_target *t,
                        const struct weft_kernel *k)
 {
-    return !s->result->quick && strcmp(k->name, "calls") == 0 && weft_kernels_has_distribution(m);
+    return !s->result->quick && strcmp(k->name, "calls") == 0 && t->programs &&
+           weft_kernels_has_distribution(t->programs);
 }
 
 static struct weft_bench_kernel *new_kernel(struct weft_bench_target *t, const char *name,
@@ -326,12 +327,15 @@ static char *add_handler(const struct session *s, const struct weft_bench_target
 static int measure_unit(struct session *s, struct weft_bench_target *t, const struct weft_kernel *k,
                         bool plain)
 {
-    const struct weft_machine *m = t->platform->machine;
     struct unit u = {
         .s = s,
         .kernel = k,
-        .native = {.machine = s->runner->native, .plain = plain},
-        .emulated = {.machine = m, .qemu = t->qemu, .model = t->model, .plain = plain},
+        .native = {.programs = weft_kernels_programs(s->runner->native), .plain = plain},
+        .emulated = {.programs = t->programs,
+                     .qemu = t->qemu,
+                     .model = t->model,
+                     .plain = plain,
+                     .soft_float = weft_kernels_soft_float(t->platform, t->programs)},
     };
 
     weft_auto_free char *no_handler = NULL;
@@ -368,7 +372,7 @@ static size_t count_units(const struct session *s)
             const struct weft_kernel *kernel = &s->runner->kernels->v[k];
 
             if (wanted(s, kernel)) {
-                n += 1 + also_plain(s, s->result->targets[t].platform->machine, kernel);
+                n += 1 + also_plain(s, &s->result->targets[t], kernel);
             }
         }
     }
@@ -387,7 +391,7 @@ static int measure_platform(struct session *s, size_t first, size_t end)
 
         for (size_t t = first; t < end && wanted(s, kernel) && rc == 0; t++) {
             rc = measure_unit(s, &targets[t], kernel, false);
-            if (rc == 0 && also_plain(s, targets[t].platform->machine, kernel)) {
+            if (rc == 0 && also_plain(s, &targets[t], kernel)) {
                 rc = measure_unit(s, &targets[t], kernel, true);
             }
         }

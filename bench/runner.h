@@ -22,7 +22,7 @@ typedef void weft_runner_progress_fn(const struct weft_bench_target *target, con
 
 /** How to measure. All borrowed. */
 struct weft_runner {
-    const struct weft_machine *native; /* whose kernels are the measure */
+    const struct weft_platform_info *native; /* whose kernels are the measure */
     const struct weft_kernels *kernels;
     const struct weft_strv *only; /* names of kernels; empty: all, or the quick ones */
     const char *handlers;    /* a binfmt_misc of our own (binfmt/unshare.h); NULL: there is none */

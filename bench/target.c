@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "bench/kernels.h"
 #include "binfmt/emulator.h"
 #include "binfmt/qemu_models.h"
 
@@ -29,6 +30,7 @@ static int add(struct weft_bench_result *result, const struct weft_platform_info
         .qemu = weft_xstrdup(qemu),
         .version = weft_xstrdup_null(version),
         .model = weft_xstrdup_null(model),
+        .programs = weft_xstrdup_null(weft_kernels_programs(p)),
     };
     return 1;
 }

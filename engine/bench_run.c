@@ -79,7 +79,7 @@ struct bench {
     struct weft_strv qemus_wanted; /* versions or absolute directories */
     struct weft_answers *answers;
     struct weft_qemus qemus;
-    const struct weft_machine *native;
+    const struct weft_platform_info *native;
     struct weft_kernels kernels;
     struct weft_bench_result result;
     char *state;       /* weft's; found out before handlers are made, since we are root then */
@@ -366,7 +366,7 @@ static int open_bench(struct bench *b, struct weft_err **err)
         return -1;
     }
     weft_platform_host(&host);
-    b->native = weft_catalogue_find(&host)->machine;
+    b->native = weft_catalogue_find(&host);
     if (weft_kernels_list(b->native, &b->kernels, err) < 0 || check_kernels(b, err) < 0) {
         return -1;
     }
@@ -395,7 +395,7 @@ static int add_platform(struct bench *b, const struct weft_platform_info *p, cha
         *why = weft_fmt("nothing runs its programs");
         return 0;
     }
-    if (!weft_kernels_has(p->machine)) {
+    if (!weft_kernels_programs(p)) {
         weft_auto_free char *dir = weft_kernels_dir();
 
         *why = weft_fmt("there are no programs of %s in %s", p->machine->qemu, dir);
@@ -446,7 +446,7 @@ static int add_all(struct bench *b, struct weft_err **err)
         weft_auto_err failed = NULL;
         char name[WEFT_PLATFORM_SIZE];
 
-        if (machines[i] == b->native) {
+        if (machines[i] == b->native->machine) {
             continue;
         }
         weft_platform_format(&p->platform, name);

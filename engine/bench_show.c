@@ -26,6 +26,15 @@ char *weft_bench_show_target(const struct weft_bench_target *t)
                     t->model ? t->model : "its default CPU model");
 }
 
+/* What is not plain from the platform: Debian has two sets of programs for ARM. */
+static const char *programs_of(const struct weft_bench_target *t)
+{
+    if (weft_str_eq(t->programs, "armhf")) {
+        return ", hard-float programs (armhf)";
+    }
+    return weft_str_eq(t->programs, "arm") ? ", soft-float programs (armel)" : "";
+}
+
 /* --- tables --- */
 
 static int width_of(const struct weft_bench_target *t)
@@ -70,7 +79,8 @@ static void print_target(const struct weft_bench_target *t, FILE *out)
     if (t->n == 0) {
         return; /* it was interrupted before it */
     }
-    fprintf(out, "%s, %s\n", weft_platform_format(&t->platform->platform, name), what);
+    fprintf(out, "%s, %s%s\n", weft_platform_format(&t->platform->platform, name), what,
+            programs_of(t));
     fprintf(out, "  %-*s  %7s  %s\n", width, "KERNEL", "RATIO", "95 % INTERVAL");
     for (size_t i = 0; i < t->n; i++) {
         print_kernel(&t->kernels[i], width, out);

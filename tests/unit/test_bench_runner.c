@@ -88,7 +88,7 @@ static int setup(void **state)
     w->qemu = weft_path_join(w->dir, "qemu");
     script(w->qemu, emulator);
     setenv("WEFT_LIBEXEC", w->dir, 1);
-    assert_int_equal(weft_kernels_list(w->native->machine, &w->kernels, NULL), 0);
+    assert_int_equal(weft_kernels_list(w->native, &w->kernels, NULL), 0);
     *state = w;
     return 0;
 }
@@ -112,15 +112,17 @@ static void add_target(struct world *w, const char *model)
     struct weft_bench_result *r = &w->result;
 
     r->targets = weft_xrealloc(r->targets, r->n + 1, sizeof(*r->targets));
-    r->targets[r->n++] = (struct weft_bench_target){.platform = w->foreign,
-                                                    .qemu = weft_xstrdup(w->qemu),
-                                                    .version = weft_xstrdup("1.2"),
-                                                    .model = weft_xstrdup(model)};
+    r->targets[r->n++] =
+        (struct weft_bench_target){.platform = w->foreign,
+                                   .qemu = weft_xstrdup(w->qemu),
+                                   .version = weft_xstrdup("1.2"),
+                                   .model = weft_xstrdup(model),
+                                   .programs = weft_xstrdup(weft_kernels_programs(w->foreign))};
 }
 
 static void measure(struct world *w)
 {
-    const struct weft_runner runner = {.native = w->native->machine,
+    const struct weft_runner runner = {.native = w->native,
                                        .kernels = &w->kernels,
                                        .only = &w->only,
                                        .no_handlers = "none here",
@@ -149,7 +151,28 @@ static void test_list(void **state)
     assert_string_equal(w->kernels.v[1].description, "B");
     assert_true(w->kernels.v[1].quick);
     assert_false(w->kernels.v[0].quick);
-    assert_false(weft_kernels_has(find("linux/s390x")->machine));
+    assert_null(weft_kernels_programs(find("linux/s390x")));
+}
+
+/* ARM has two sets: that of the port, and one that runs everywhere. */
+static void test_programs(void **state)
+{
+    struct world *w = *state;
+    const struct weft_platform_info *v6 = find("linux/arm/v6"), *v7 = find("linux/arm/v7");
+    weft_auto_free char *arm = weft_fmt("%s/bench/arm/kernels", w->dir);
+    weft_auto_free char *armhf = weft_fmt("%s/bench/armhf/kernels", w->dir);
+
+    script(arm, native_kernels);
+    assert_string_equal(weft_kernels_programs(v7), "arm");
+    assert_true(weft_kernels_soft_float(v7, "arm"));
+    script(armhf, native_kernels);
+    assert_string_equal(weft_kernels_programs(v7), "armhf");
+    assert_false(weft_kernels_soft_float(v7, "armhf"));
+    assert_string_equal(weft_kernels_programs(v6), "arm");
+    assert_true(weft_kernels_soft_float(v6, "arm"));
+    assert_string_equal(weft_kernels_programs(find("linux/arm/v5")), "arm");
+    assert_false(weft_kernels_soft_float(find("linux/arm/v5"), "arm"));
+    assert_false(weft_kernels_soft_float(w->foreign, weft_kernels_programs(w->foreign)));
 }
 
 static void test_bad_lists(void **state)
@@ -165,7 +188,7 @@ static void test_bad_lists(void **state)
         weft_auto_err err = NULL;
 
         script(path, bad[i]);
-        assert_int_equal(weft_kernels_list(w->native->machine, &k, &err), -1);
+        assert_int_equal(weft_kernels_list(w->native, &k, &err), -1);
         assert_int_equal(err->code, i == COUNT(bad) - 1 ? WEFT_E_CHILD : WEFT_E_FORMAT);
         weft_kernels_finish(&k);
     }
@@ -348,9 +371,10 @@ static void test_keep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        world_test(test_list),        world_test(test_bad_lists), world_test(test_ratios),
-        world_test(test_few_kernels), world_test(test_failures),  world_test(test_native_failure),
-        world_test(test_interrupted), world_test(test_verdicts),  world_test(test_keep),
+        world_test(test_list),           world_test(test_programs),    world_test(test_bad_lists),
+        world_test(test_ratios),         world_test(test_few_kernels), world_test(test_failures),
+        world_test(test_native_failure), world_test(test_interrupted), world_test(test_verdicts),
+        world_test(test_keep),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
