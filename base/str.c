@@ -185,6 +185,22 @@ char *weft_strv_join(const struct weft_strv *s, const char *sep)
     return weft_buf_steal(&b);
 }
 
+char *weft_strv_some(const struct weft_strv *s, size_t most)
+{
+    size_t n = s->n > most + 1 ? most : s->n > 0 ? s->n - 1 : 0;
+    struct weft_buf b = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        weft_buf_printf(&b, "%s%s", i > 0 ? ", " : "", s->v[i]);
+    }
+    if (n + 1 == s->n) {
+        weft_buf_printf(&b, "%s%s", n > 0 ? " and " : "", s->v[n]);
+    } else if (n < s->n) {
+        weft_buf_printf(&b, " and %zu more", s->n - n);
+    }
+    return weft_buf_steal(&b);
+}
+
 void weft_strv_finish(struct weft_strv *s)
 {
     for (size_t i = 0; i < s->n; i++) {

@@ -55,6 +55,9 @@ void weft_strv_take(struct weft_strv *s, char *item); /* the vector owns item fr
 void weft_strv_concat(struct weft_strv *s, const struct weft_strv *other); /* copies */
 bool weft_strv_has(const struct weft_strv *s, const char *item);
 char *weft_strv_join(const struct weft_strv *s, const char *sep); /* caller frees */
+/** "a", "a and b", "a, b, c and 4 more": at most `most` (>= 1) of them by name, or one more where
+ * that is the last one. "" for none. Caller frees. */
+char *weft_strv_some(const struct weft_strv *s, size_t most);
 void weft_strv_finish(struct weft_strv *s);
 #define weft_auto_strv __attribute__((cleanup(weft_strv_finish))) struct weft_strv
 

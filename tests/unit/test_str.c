@@ -102,6 +102,23 @@ static void test_strv(void **state)
     free(s);
 }
 
+static void test_strv_some(void **state)
+{
+    static const char *const wanted[] = {
+        "", "a", "a and b", "a, b and c", "a, b and 2 more", "a, b and 3 more",
+    };
+    weft_auto_strv v = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(wanted); i++) {
+        char *s = weft_strv_some(&v, 2);
+
+        assert_string_equal(s, wanted[i]);
+        free(s);
+        weft_strv_addf(&v, "%c", (char)('a' + (int)i));
+    }
+}
+
 static void test_split(void **state)
 {
     static const struct {
@@ -480,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_buf),
         cmocka_unit_test(test_buf_growth),
         cmocka_unit_test(test_strv),
+        cmocka_unit_test(test_strv_some),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_csv),
         cmocka_unit_test(test_csv_error_is_printable),
