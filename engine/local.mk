@@ -80,14 +80,26 @@ libweft_a_SOURCES += \
 	%D%/binfmt_show.h \
 	%D%/buildkit.c \
 	%D%/buildkit.h \
+	%D%/bench_collect.c \
 	%D%/bench_commands.h \
+	%D%/bench_page.c \
 	%D%/bench_page.h \
+	%D%/bench_page_machines.c \
+	%D%/bench_page_map.c \
+	%D%/bench_page_parts.h \
+	%D%/bench_page_ranking.c \
+	%D%/bench_pods.c \
+	%D%/bench_pods.h \
 	%D%/bench_run.c \
 	%D%/cmd_bench.c \
 	%D%/cmd_binfmt.c \
 	%D%/cmd_qemu.c \
 	%D%/cmd_platforms.c \
 	%D%/cmd_worker.c \
+	%D%/html.c \
+	%D%/html.h \
+	%D%/kubectl.c \
+	%D%/kubectl.h \
 	%D%/worker.c \
 	%D%/worker.h \
 	%D%/worker_config.c \
@@ -142,3 +154,14 @@ libweft_a_SOURCES += \
 	%D%/init_runtime.h \
 	%D%/registry_ping.c \
 	%D%/registry_ping.h
+
+# The page's style sheet, of which engine/bench_page.c holds the bytes.
+page_style = %D%/bench_page_css.h
+EXTRA_DIST += %D%/bench_page.css
+%D%/bench_page.$(OBJEXT): $(page_style)
+$(page_style): %D%/bench_page.css
+	$(AM_V_at)$(MKDIR_P) %D%
+	$(AM_V_GEN)od -An -v -tx1 $(srcdir)/%D%/bench_page.css | \
+	    sed 's/\([0-9a-f][0-9a-f]\)/0x\1,/g' >$@.tmp
+	$(AM_V_at)mv $@.tmp $@
+CLEANFILES += $(page_style)
