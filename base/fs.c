@@ -138,25 +138,22 @@ int weft_private_dir(const char *path, struct weft_err **err)
     return 0;
 }
 
-int weft_read_file(const char *path, size_t limit, char **data, size_t *len, struct weft_err **err)
+int weft_read_fd(int fd, const char *name, size_t limit, char **data, size_t *len,
+                 struct weft_err **err)
 {
     weft_auto_buf b = {0};
-    weft_auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
     char chunk[16384];
     ssize_t n;
 
-    if (fd < 0) {
-        return weft_fail_sys(err, errno, "open %s", path);
-    }
     while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
         if (n < 0) {
             if (errno == EINTR) {
                 continue;
             }
-            return weft_fail_sys(err, errno, "read %s", path);
+            return weft_fail_sys(err, errno, "read %s", name);
         }
         if ((size_t)n > limit - b.len) {
-            return weft_fail(err, WEFT_E_FORMAT, "%s is larger than %zu bytes", path, limit);
+            return weft_fail(err, WEFT_E_FORMAT, "%s is larger than %zu bytes", name, limit);
         }
         weft_buf_append(&b, chunk, (size_t)n);
     }
@@ -165,6 +162,16 @@ int weft_read_file(const char *path, size_t limit, char **data, size_t *len, str
     }
     *data = weft_buf_steal(&b);
     return 0;
+}
+
+int weft_read_file(const char *path, size_t limit, char **data, size_t *len, struct weft_err **err)
+{
+    weft_auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return weft_fail_sys(err, errno, "open %s", path);
+    }
+    return weft_read_fd(fd, path, limit, data, len, err);
 }
 
 int weft_write_until(int fd, const void *data, size_t len, const char *name,

@@ -44,6 +44,11 @@ int weft_private_dir(const char *path, struct weft_err **err);
  */
 int weft_read_file(const char *path, size_t limit, char **data, size_t *len, struct weft_err **err);
 
+/** The same for what is left to read of an open file, a pipe or a terminal. `name` is for the
+ * error. */
+int weft_read_fd(int fd, const char *name, size_t limit, char **data, size_t *len,
+                 struct weft_err **err);
+
 /** Write all of it to fd, whatever the number of write() calls; waits where fd does not block.
  * `name` is for the error. */
 int weft_write_all(int fd, const void *data, size_t len, const char *name, struct weft_err **err);

@@ -8,6 +8,7 @@ libweft_a_SOURCES += \
 	%D%/profile.h \
 	%D%/result.c \
 	%D%/result.h \
+	%D%/result_read.c \
 	%D%/results.c \
 	%D%/results.h \
 	%D%/runner.c \

@@ -11,10 +11,6 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-enum {
-    SCHEMA = 1,
-};
-
 void weft_bench_kernel_finish(struct weft_bench_kernel *k)
 {
     free(k->name);
@@ -24,19 +20,22 @@ void weft_bench_kernel_finish(struct weft_bench_kernel *k)
     free(k->skipped);
 }
 
+void weft_bench_target_finish(struct weft_bench_target *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        weft_bench_kernel_finish(&t->kernels[i]);
+    }
+    free(t->kernels);
+    free(t->qemu);
+    free(t->version);
+    free(t->model);
+    free(t->programs);
+}
+
 void weft_bench_result_finish(struct weft_bench_result *r)
 {
     for (size_t i = 0; i < r->n; i++) {
-        struct weft_bench_target *t = &r->targets[i];
-
-        for (size_t k = 0; k < t->n; k++) {
-            weft_bench_kernel_finish(&t->kernels[k]);
-        }
-        free(t->kernels);
-        free(t->qemu);
-        free(t->version);
-        free(t->model);
-        free(t->programs);
+        weft_bench_target_finish(&r->targets[i]);
     }
     free(r->targets);
     free(r->weft);
@@ -50,32 +49,59 @@ bool weft_bench_kernel_counts(const struct weft_bench_kernel *k)
     return !k->failure && !k->skipped && !k->plain && k->ratio.ratio > 0;
 }
 
+/* The ratios of the pairs that count, into room for k->n. Gives their number. */
+static size_t ratios_of(const struct weft_bench_kernel *k, double *ratios)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < k->n; i++) {
+        if (k->samples[i].counted) {
+            ratios[n++] = (double)k->samples[i].emulated_ns / (double)k->samples[i].native_ns;
+        }
+    }
+    return n;
+}
+
+size_t weft_bench_kernel_sum_up(struct weft_bench_kernel *k)
+{
+    weft_auto_free double *ratios = weft_xcalloc(k->n + 1, sizeof(*ratios));
+    size_t n = ratios_of(k, ratios);
+
+    k->ratio = n > 0 ? weft_stats_ratio(ratios, n) : (struct weft_ratio){0};
+    return n;
+}
+
+struct weft_ratio weft_bench_kernels_mean(const struct weft_bench_kernel *const *kernels, size_t n)
+{
+    weft_auto_free struct weft_stats_set *sets = weft_xcalloc(n + 1, sizeof(*sets));
+    weft_auto_free double *ratios = NULL;
+    double *at;
+    size_t samples = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        samples += kernels[i]->n;
+    }
+    ratios = weft_xcalloc(samples + 1, sizeof(*ratios));
+    at = ratios;
+    for (size_t i = 0; i < n; i++) {
+        sets[i] = (struct weft_stats_set){at, ratios_of(kernels[i], at)};
+        at += sets[i].n;
+    }
+    return n > 0 ? weft_stats_mean(sets, n) : (struct weft_ratio){0};
+}
+
 void weft_bench_target_sum_up(struct weft_bench_target *target)
 {
-    weft_auto_free struct weft_stats_set *sets = weft_xcalloc(target->n + 1, sizeof(*sets));
-    weft_auto_free double **ratios = weft_xcalloc(target->n + 1, sizeof(*ratios));
+    weft_auto_free const struct weft_bench_kernel **counting =
+        weft_xcalloc(target->n + 1, sizeof(*counting));
     size_t n = 0;
 
     for (size_t i = 0; i < target->n; i++) {
-        const struct weft_bench_kernel *k = &target->kernels[i];
-
-        if (!weft_bench_kernel_counts(k)) {
-            continue;
+        if (weft_bench_kernel_counts(&target->kernels[i])) {
+            counting[n++] = &target->kernels[i];
         }
-        ratios[n] = weft_xcalloc(k->n, sizeof(**ratios));
-        sets[n].ratios = ratios[n];
-        for (size_t s = 0; s < k->n; s++) {
-            if (k->samples[s].counted) {
-                ratios[n][sets[n].n++] = (double)k->samples[s].emulated_ns /
-                                         (double)k->samples[s].native_ns;
-            }
-        }
-        n++;
     }
-    target->mean = n > 0 ? weft_stats_mean(sets, n) : (struct weft_ratio){0};
-    for (size_t i = 0; i < n; i++) {
-        free(ratios[i]);
-    }
+    target->mean = weft_bench_kernels_mean(counting, n);
 }
 
 /* --- JSON --- */
@@ -199,7 +225,7 @@ struct weft_json *weft_bench_result_json(const struct weft_bench_result *r)
     struct weft_json *targets = weft_json_array();
     weft_auto_free char *started = weft_time_utc(r->started);
 
-    weft_json_set_int(j, "schema", SCHEMA);
+    weft_json_set_int(j, "schema", WEFT_BENCH_SCHEMA);
     weft_json_set_str(j, "kind", "weft bench");
     weft_json_set_str(j, "weft", r->weft ? r->weft : PACKAGE_VERSION);
     weft_json_set_str(j, "started", started);

@@ -19,6 +19,10 @@
 struct weft_err;
 struct weft_json;
 
+enum {
+    WEFT_BENCH_SCHEMA = 1
+};
+
 /** A native and an emulated run of the same work, one right after the other. */
 struct weft_bench_sample {
     uint64_t native_ns;
@@ -71,16 +75,24 @@ struct weft_bench_result {
 };
 
 void weft_bench_kernel_finish(struct weft_bench_kernel *k);
+void weft_bench_target_finish(struct weft_bench_target *t);
 void weft_bench_result_finish(struct weft_bench_result *r);
 
 /** Whether the kernel has a ratio that counts in a mean: it did right, and is of the code that a
  * distribution has. */
 bool weft_bench_kernel_counts(const struct weft_bench_kernel *k);
 
+/** Set k->ratio from its samples that count. Returns their number. */
+size_t weft_bench_kernel_sum_up(struct weft_bench_kernel *k);
+
+/** The geometric mean of the ratios of kernels[n], each of which has samples that count; 0: n is 0.
+ */
+struct weft_ratio weft_bench_kernels_mean(const struct weft_bench_kernel *const *kernels, size_t n);
+
 /** Set target->mean from its kernels. */
 void weft_bench_target_sum_up(struct weft_bench_target *target);
 
-/** As JSON, schema 1. New value. */
+/** As JSON, schema WEFT_BENCH_SCHEMA. New value. */
 struct weft_json *weft_bench_result_json(const struct weft_bench_result *r);
 
 /**

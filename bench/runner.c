@@ -186,21 +186,6 @@ static int add_sample(struct unit *u)
     return 0;
 }
 
-/* The ratio of the samples that count. Gives their number. */
-static size_t sum_up(struct weft_bench_kernel *k)
-{
-    weft_auto_free double *ratios = weft_xcalloc(k->n + 1, sizeof(*ratios));
-    size_t n = 0;
-
-    for (size_t i = 0; i < k->n; i++) {
-        if (k->samples[i].counted) {
-            ratios[n++] = (double)k->samples[i].emulated_ns / (double)k->samples[i].native_ns;
-        }
-    }
-    k->ratio = n > 0 ? weft_stats_ratio(ratios, n) : (struct weft_ratio){0};
-    return n;
-}
-
 static bool is_wide(const struct weft_ratio *r)
 {
     return r->high - r->low > wide * r->ratio;
@@ -231,7 +216,7 @@ static void conclude(struct unit *u, size_t counted, bool interrupted)
             k->samples[i].counted = true;
         }
         weft_strv_add(&k->noise, "the hypervisor took time from this CPU");
-        counted = sum_up(k);
+        counted = weft_bench_kernel_sum_up(k);
     }
     if (counted > 0 && is_wide(&k->ratio)) {
         weft_strv_add(&k->noise, "the pairs differ much");
@@ -257,7 +242,7 @@ static int measure(struct unit *u)
     while (rc == 0 && !enough(u, counted)) {
         rc = add_sample(u);
         if (rc == 0) {
-            counted = sum_up(u->out);
+            counted = weft_bench_kernel_sum_up(u->out);
         }
     }
     if (rc > 0) { /* a failure: what came before it is no time either */
