@@ -13,4 +13,5 @@ libweft_a_SOURCES += \
 	%D%/match.h \
 	%D%/platform.c \
 	%D%/platform.h \
+	%D%/speeds.c \
 	%D%/speeds.h
