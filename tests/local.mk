@@ -105,6 +105,9 @@ check_PROGRAMS += %D%/fuzz/fuzz_elf
 check_PROGRAMS += %D%/fuzz/fuzz_manifest
 %C%_fuzz_fuzz_manifest_SOURCES = %D%/fuzz/fuzz_manifest.c $(fuzz_driver)
 %C%_fuzz_fuzz_manifest_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_result
+%C%_fuzz_fuzz_result_SOURCES = %D%/fuzz/fuzz_result.c $(fuzz_driver)
+%C%_fuzz_fuzz_result_LDADD = $(weft_libs)
 
 # What the merge writes, against the image specification's schemas and skopeo.
 check_PROGRAMS += %D%/oci/merge_layouts
