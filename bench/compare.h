@@ -48,7 +48,8 @@ struct weft_compare_pool {
     const char *name; /* borrowed from a node */
     size_t n;         /* nodes of it that run the platform */
     double time;
-    double cost; /* 0: no node of it has a price */
+    double cost;                /* 0: no node of it has a price */
+    double cost_low, cost_high; /* medians of the ends of the intervals */
 };
 
 /** A node without a figure. */

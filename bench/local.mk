@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 libweft_a_SOURCES += \
+	%D%/compare.c \
 	%D%/compare.h \
+	%D%/compare_words.c \
 	%D%/facts.c \
 	%D%/facts.h \
 	%D%/kernels.c \
 	%D%/kernels.h \
+	%D%/nodes.c \
+	%D%/nodes.h \
+	%D%/prices.c \
+	%D%/prices.h \
 	%D%/profile.h \
 	%D%/result.c \
 	%D%/result.h \
+	%D%/result_log.c \
+	%D%/result_log.h \
 	%D%/result_read.c \
 	%D%/results.c \
 	%D%/results.h \

@@ -10,6 +10,8 @@
 
 struct weft_err;
 
+int weft_bench_collect(int argc, char **argv, FILE *out, struct weft_err **err);
+int weft_bench_compare(int argc, char **argv, FILE *out, struct weft_err **err);
 int weft_bench_run(int argc, char **argv, FILE *out, struct weft_err **err);
 
 #endif

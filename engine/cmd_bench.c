@@ -15,6 +15,8 @@ static const struct command {
     int (*run)(int argc, char **argv, FILE *out, struct weft_err **err);
 } commands[] = {
     {"run", "measure what emulation costs on this machine", weft_bench_run},
+    {"compare", "compare the results of many machines, also by price", weft_bench_compare},
+    {"collect", "gather the results of the nodes of a cluster", weft_bench_collect},
 };
 
 enum {

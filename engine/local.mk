@@ -82,6 +82,9 @@ libweft_a_SOURCES += \
 	%D%/buildkit.h \
 	%D%/bench_collect.c \
 	%D%/bench_commands.h \
+	%D%/bench_compare.c \
+	%D%/bench_compare_show.c \
+	%D%/bench_compare_show.h \
 	%D%/bench_page.c \
 	%D%/bench_page.h \
 	%D%/bench_page_machines.c \
@@ -131,7 +134,9 @@ libweft_a_SOURCES += \
 	%D%/progress_rawjson.c \
 	%D%/progress_text.c \
 	%D%/progress_text.h \
-	%D%/progress_tty.c
+	%D%/progress_tty.c \
+	%D%/run_times.c \
+	%D%/run_times.h
 
 # init_runtime is of weft-init, too.
 libweft_a_SOURCES += \
