@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "bench/kernels.h"
 #include "binfmt/emulator.h"
-#include "binfmt/qemu_models.h"
 
 /* Gives 1 where it is new. */
 static int add(struct weft_bench_result *result, const struct weft_platform_info *p,
@@ -47,6 +46,7 @@ static int add_chosen(const struct weft_targets *from, const struct weft_platfor
             .answers = from->answers,
             .qemus = from->qemus,
             .cpu = from->chosen,
+            .speeds = from->speeds,
             .qemu = from->wanted->n > 0 ? from->wanted->v[i] : NULL,
         };
         struct weft_emulator e = {0};
@@ -54,6 +54,9 @@ static int add_chosen(const struct weft_targets *from, const struct weft_platfor
 
         if (got < 0) {
             return -1;
+        }
+        if (got > 0 && e.unmeasured && i == 0) {
+            weft_emulator_warn_unmeasured(p);
         }
         if (got > 0) {
             n += add(result, p, e.qemu, e.version, e.model);
@@ -79,6 +82,11 @@ static int add_candidate(const struct weft_targets *from, const struct weft_plat
                          struct weft_err **err)
 {
     struct weft_cpu_choices choices = {0};
+    const struct weft_emulators emulators = {.answers = from->answers,
+                                             .qemus = from->qemus,
+                                             .cpu = &choices,
+                                             .speeds = from->speeds};
+    bool any_unmeasured = false;
     int n = 0;
 
     if (weft_cpu_choices_add(&choices, candidate, err) < 0) {
@@ -89,21 +97,24 @@ static int add_candidate(const struct weft_targets *from, const struct weft_plat
         const struct weft_qemu *q = &from->qemus->v[i];
         weft_auto_free char *model = NULL;
         weft_auto_err failed = NULL;
+        bool unmeasured;
 
         /* one for another platform says nothing of this one */
         if (q->machine != p->machine || !wanted(from, q) ||
             (choices.n > 0 && !weft_platform_eq(&choices.v[0].platform, &p->platform))) {
             continue;
         }
-        if (weft_qemu_model_for(from->answers, q->path, p,
-                                weft_cpu_choices_for(&choices, &p->platform), NULL, &model,
-                                &failed) == 0) {
+        if (weft_emulator_model(&emulators, q, p, &model, &unmeasured, &failed) == 0) {
             n += add(result, p, q->path, q->version, model);
+            any_unmeasured |= unmeasured;
         } else if (!*why) {
             *why = weft_xstrdup(failed->msg);
         }
     }
     weft_cpu_choices_finish(&choices);
+    if (any_unmeasured) {
+        weft_emulator_warn_unmeasured(p);
+    }
     return n;
 }
 

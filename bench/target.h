@@ -13,6 +13,7 @@
 #include "bench/result.h"
 #include "binfmt/qemu.h"
 #include "platforms/cpu.h"
+#include "platforms/speeds.h"
 
 struct weft_err;
 
@@ -22,6 +23,7 @@ struct weft_targets {
     const struct weft_qemus *qemus;
     const struct weft_strv *wanted;        /* versions or directories of QEMUs; empty: all */
     const struct weft_cpu_choices *chosen; /* what a build would be given */
+    const struct weft_speeds *speeds;      /* measured before, for the choice "fastest" */
     const struct weft_strv *candidates;    /* as of --cpu, each another one; empty: baseline, max */
     bool only_chosen; /* the QEMU and model of a build alone; `candidates` is not used */
 };

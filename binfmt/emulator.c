@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "binfmt/health.h"
@@ -18,6 +19,8 @@
 struct candidate {
     const struct weft_qemu *qemu;
     char *model;
+    bool unmeasured;
+    const struct weft_speed *speed; /* of both; NULL: not measured */
 };
 
 struct candidates {
@@ -69,18 +72,136 @@ static int fail_not_at_hand(const struct weft_emulators *from, const struct weft
     return weft_err_hint(err, "weft qemu list");
 }
 
+/* ---- the fastest model ---- */
+
+/* The figures that there are for p under q, of models that q can be held to. Caller frees. */
+static const struct weft_speed **measured(const struct weft_emulators *from,
+                                          const struct weft_qemu *q,
+                                          const struct weft_platform_info *p, size_t *n)
+{
+    const struct weft_speeds *all = from->speeds;
+    const struct weft_speed **found = weft_xcalloc(all ? all->n + 1 : 1, sizeof(*found));
+
+    *n = 0;
+    for (size_t i = 0; all && i < all->n; i++) {
+        const struct weft_speed *s = &all->v[i];
+        struct weft_cpu_choice choice = {WEFT_CPU_MODEL, s->model};
+        weft_auto_free char *model = NULL;
+        weft_auto_err why = NULL;
+
+        if (s->platform != p || !s->model || strcmp(s->qemu, q->path) != 0 ||
+            !weft_str_eq(s->version, q->version)) {
+            continue;
+        }
+        if (weft_qemu_model_for(from->answers, q->path, p, &choice, from->cancel, &model, &why) <
+            0) {
+            weft_debug("%s was measured, but cannot be used: %s", s->model, why->msg);
+            continue;
+        }
+        found[(*n)++] = s;
+    }
+    return found;
+}
+
+/* Whether one of v[n] is known to be faster than s. */
+static bool is_beaten(const struct weft_speed *const *v, size_t n, const struct weft_speed *s)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (weft_speeds_rank(v[i], s) < 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of those that none is known to beat, the one with the least ratio; or `usual`, if it is among
+ * them. */
+static const struct weft_speed *fastest_of(const struct weft_speed *const *v, size_t n,
+                                           const struct weft_speed *usual)
+{
+    const struct weft_speed *best = usual; /* not yet another */
+
+    if (!is_beaten(v, n, usual)) {
+        return usual;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!is_beaten(v, n, v[i]) &&
+            (best == usual || v[i]->ratio < best->ratio ||
+             (v[i]->ratio <= best->ratio && strcmp(v[i]->model, best->model) < 0))) {
+            best = v[i];
+        }
+    }
+    return best;
+}
+
+/* Whether weft bench run has another model of p to measure than the baseline's. */
+static bool has_other(const struct weft_emulators *from, const struct weft_qemu *q,
+                      const struct weft_platform_info *p, const char *usual)
+{
+    static const struct weft_cpu_choice max = {WEFT_CPU_MAX, NULL};
+    weft_auto_free char *model = NULL;
+
+    return weft_qemu_model_for(from->answers, q->path, p, &max, from->cancel, &model, NULL) == 0 &&
+           strcmp(model, usual) != 0;
+}
+
+static int fastest_model(const struct weft_emulators *from, const struct weft_qemu *q,
+                         const struct weft_platform_info *p, char **model, bool *unmeasured,
+                         struct weft_err **err)
+{
+    static const struct weft_cpu_choice baseline = {WEFT_CPU_BASELINE, NULL};
+    weft_auto_free const struct weft_speed **v = NULL;
+    weft_auto_free char *usual = NULL;
+    const struct weft_speed *speed;
+    size_t n;
+
+    if (weft_qemu_model_for(from->answers, q->path, p, &baseline, from->cancel, &usual, err) < 0) {
+        return -1;
+    }
+    speed = weft_speeds_find(from->speeds, p, q->path, q->version, usual);
+    v = measured(from, q, p, &n);
+    *unmeasured = !speed || (n < 2 && has_other(from, q, p, usual));
+    *model = speed ? weft_xstrdup(fastest_of(v, n, speed)->model) : weft_steal(&usual);
+    return 0;
+}
+
+int weft_emulator_model(const struct weft_emulators *from, const struct weft_qemu *q,
+                        const struct weft_platform_info *p, char **model, bool *unmeasured,
+                        struct weft_err **err)
+{
+    const struct weft_cpu_choice *choice = weft_cpu_choices_for(from->cpu, &p->platform);
+    bool ignored;
+
+    unmeasured = unmeasured ? unmeasured : &ignored;
+    *unmeasured = false;
+    return choice->policy == WEFT_CPU_FASTEST
+               ? fastest_model(from, q, p, model, unmeasured, err)
+               : weft_qemu_model_for(from->answers, q->path, p, choice, from->cancel, model, err);
+}
+
+void weft_emulator_warn_unmeasured(const struct weft_platform_info *p)
+{
+    char name[WEFT_PLATFORM_SIZE];
+
+    weft_platform_format(&p->platform, name);
+    weft_warn("the fastest CPU model of %s is not known, since this machine has not measured them: "
+              "it is the baseline's; try: weft bench run --platform %s",
+              name, name);
+}
+
+/* ---- the QEMU ---- */
+
 /* Those that are asked for and have the model. *first_error: why the first of the others has not.
  */
 static void gather(const struct weft_emulators *from, const struct weft_platform_info *p,
                    struct candidates *c, struct weft_err **first_error)
 {
-    const struct weft_cpu_choice *choice = weft_cpu_choices_for(from->cpu, &p->platform);
-
     c->v = weft_xcalloc(from->qemus->n + 1, sizeof(*c->v));
     for (size_t i = 0; i < from->qemus->n && !cancelled(from); i++) {
         const struct weft_qemu *q = &from->qemus->v[i];
         weft_auto_err why = NULL;
         char *model = NULL;
+        bool unmeasured;
 
         if (q->machine != p->machine) {
             continue;
@@ -89,28 +210,54 @@ static void gather(const struct weft_emulators *from, const struct weft_platform
         if (from->qemu && !weft_qemu_is(q, from->qemu)) {
             continue;
         }
-        if (weft_qemu_model_for(from->answers, q->path, p, choice, from->cancel, &model, &why) ==
-            0) {
-            c->v[c->n++] = (struct candidate){q, model};
+        if (weft_emulator_model(from, q, p, &model, &unmeasured, &why) == 0) {
+            c->v[c->n++] = (struct candidate){
+                q, model, unmeasured,
+                weft_speeds_find(from->speeds, p, q->path, q->version, model)};
         } else if (!*first_error) {
             *first_error = weft_steal(&why);
         }
     }
 }
 
-/* Best first; among equals the order of the directories stays. */
+static int rank_built_in(const struct weft_machine *m, const struct candidate *a,
+                         const struct candidate *b)
+{
+    return weft_qemu_rank(m, a->qemu->version, a->model, b->qemu->version, b->model);
+}
+
+/* The best of those from v[first] on: by the built-in ranking, of those than which none is known to
+ * be faster here. Among equals the first, by the order of the directories. */
+static size_t best_of(const struct candidates *c, size_t first, const struct weft_machine *m)
+{
+    size_t best = c->n;
+
+    for (size_t i = first; i < c->n; i++) {
+        bool beaten = false;
+
+        for (size_t k = first; k < c->n && !beaten; k++) {
+            beaten = weft_speeds_rank(c->v[k].speed, c->v[i].speed) < 0;
+        }
+        if (!beaten && (best == c->n || rank_built_in(m, &c->v[i], &c->v[best]) < 0)) {
+            best = i;
+        }
+    }
+    return best < c->n ? best : first;
+}
+
+/*
+ * Best first. Who is known to be faster stands before who is slower: that is a partial order. What
+ * it leaves open (a tie, or one that was not measured) the built-in ranking decides, place by
+ * place; as a comparison of two, both together would go round in circles.
+ */
 static void sort(struct candidates *c, const struct weft_machine *m)
 {
-    for (size_t i = 1; i < c->n; i++) {
-        struct candidate moved = c->v[i];
-        size_t k = i;
+    for (size_t i = 0; i < c->n; i++) {
+        size_t best = best_of(c, i, m);
+        struct candidate moved = c->v[best];
 
-        while (k > 0 &&
-               weft_qemu_rank(m, moved.model, moved.qemu->version, c->v[k - 1].qemu->version) < 0) {
-            c->v[k] = c->v[k - 1];
-            k--;
-        }
-        c->v[k] = moved;
+        memmove(&c->v[i + 1], &c->v[i], (best - i) * sizeof(*c->v));
+        c->v[i] = moved;
     }
 }
 
@@ -228,6 +375,7 @@ int weft_emulator_choose(const struct weft_emulators *from, const struct weft_pl
         rc = take(from, p, taken, out, err);
         if (rc == 1) {
             out->unwell = weft_steal(&unwell);
+            out->unmeasured = taken->unmeasured;
         }
     } else if (why_not) {
         rc = -1;

@@ -2,7 +2,8 @@
 /*
  * Which program emulates a platform: of the QEMUs at hand the one that is asked for or ranked
  * first, the CPU model that the user's choice comes to, and the copy of QEMU that holds to it. Puts
- * together binfmt/qemu.h, qemu_models.h, health.h and qemu_copy.h.
+ * together binfmt/qemu.h, qemu_models.h, health.h and qemu_copy.h, and what was measured on this
+ * machine.
  */
 #ifndef WEFT_BINFMT_EMULATOR_H
 #define WEFT_BINFMT_EMULATOR_H
@@ -13,6 +14,7 @@
 #include "base/answers.h"
 #include "binfmt/qemu.h"
 #include "platforms/cpu.h"
+#include "platforms/speeds.h"
 
 struct weft_err;
 
@@ -21,6 +23,7 @@ struct weft_emulators {
     struct weft_answers *answers;
     const struct weft_qemus *qemus;
     const struct weft_cpu_choices *cpu;
+    const struct weft_speeds *speeds; /* measured on this machine; NULL: nothing was */
     const char *qemu;          /* version or directory asked for; NULL: weft chooses */
     const char *copies_dir;    /* STATE/qemu; NULL: no copy is made, `program` is the plain QEMU */
     const atomic_bool *cancel; /* once true, QEMUs that are asked are ended; or NULL */
@@ -35,10 +38,27 @@ struct weft_emulator {
     char *program; /* what is registered: the copy, or the plain QEMU */
     char *why;     /* why there is no copy; else NULL */
     char *unwell; /* what its health check found wrong, taken for want of a better one; else NULL */
+    bool unmeasured; /* the fastest model was asked for, and too little was measured to know it */
 };
 
 /**
- * Choose for platform p, the best ranked QEMU that is not known to be bad. `check`: where there are
+ * The model that the choice for p in from->cpu comes to under QEMU q: weft_qemu_model_for, and the
+ * policy fastest. That one is the model with the least ratio of those measured for p under this q
+ * that it can be held to. The baseline's is taken where none is known to be faster: others tie with
+ * it, or it was not measured, or nothing else was though there is more to measure; *unmeasured (may
+ * be NULL) is set in the last two cases, and else cleared. *model: caller frees. Errors: as of
+ * weft_qemu_model_for.
+ */
+int weft_emulator_model(const struct weft_emulators *from, const struct weft_qemu *q,
+                        const struct weft_platform_info *p, char **model, bool *unmeasured,
+                        struct weft_err **err);
+
+/** Warn that the fastest model of p is not known, with the command that measures. */
+void weft_emulator_warn_unmeasured(const struct weft_platform_info *p);
+
+/**
+ * Choose for platform p, the best ranked QEMU that is not known to be bad: what was measured here
+ * goes before the built-in ranking. `check`: where there are
  * several, one whose health is not known is checked before it is taken (a second each); without
  * it, unknown counts as good. Where all are bad the best ranked is taken, and said to be unwell.
  * Returns 1; 0 where there is no QEMU for p's machine (*out untouched); -1. Errors: WEFT_E_USAGE

@@ -279,7 +279,8 @@ static int age(long major)
     return major < 8 ? 0 : major < 11 ? 1 : 2;
 }
 
-int weft_qemu_rank(const struct weft_machine *m, const char *model, const char *a, const char *b)
+int weft_qemu_rank(const struct weft_machine *m, const char *a, const char *model_a, const char *b,
+                   const char *model_b)
 {
     long major_a, major_b;
     bool slow_a, slow_b;
@@ -289,8 +290,8 @@ int weft_qemu_rank(const struct weft_machine *m, const char *model, const char *
     }
     major_a = strtol(a, NULL, 10);
     major_b = strtol(b, NULL, 10);
-    slow_a = slow_calls(m, model, major_a);
-    slow_b = slow_calls(m, model, major_b);
+    slow_a = slow_calls(m, model_a, major_a);
+    slow_b = slow_calls(m, model_b, major_b);
     if (slow_a != slow_b) {
         return slow_a ? 1 : -1;
     }

@@ -68,10 +68,11 @@ void weft_qemus_finish(struct weft_qemus *q);
 bool weft_qemu_is(const struct weft_qemu *q, const char *want);
 
 /**
- * The built-in ranking: which of two versions runs programs of m faster on `model` (NULL: QEMU's
- * default), from figures measured with bench/qemu_rank (docs/benchmarks.md). < 0: a; > 0: b; 0: no
- * difference known. NULL versions come last.
+ * The built-in ranking: which of two versions, each on a model (NULL: QEMU's default), runs
+ * programs of m faster, from figures measured with bench/qemu_rank (docs/benchmarks.md). < 0: a;
+ * > 0: b; 0: no difference known. NULL versions come last.
  */
-int weft_qemu_rank(const struct weft_machine *m, const char *model, const char *a, const char *b);
+int weft_qemu_rank(const struct weft_machine *m, const char *a, const char *model_a, const char *b,
+                   const char *model_b);
 
 #endif

@@ -284,6 +284,9 @@ int weft_qemu_model_for(struct weft_answers *a, const char *program,
     if (!spec || !p->machine) {
         return weft_fail(err, WEFT_E_UNSUPPORTED, "%s: QEMU runs no programs of it", buf);
     }
+    if (choice->policy == WEFT_CPU_FASTEST) {
+        return weft_fail(err, WEFT_E_INTERNAL, "%s: the fastest model is chosen elsewhere", buf);
+    }
     if (choice->policy == WEFT_CPU_MODEL) {
         if (weft_cpu_too_weak(&p->platform, choice->model)) {
             return too_weak(a, program, p, choice->model, cancel, err);

@@ -30,7 +30,8 @@ int weft_qemu_model_usable(struct weft_answers *a, const char *program,
 
 /**
  * The model that `choice` comes to for platform p under `program`: the first usable one of the
- * catalogue's list for a policy; for a name, that one. *model (caller frees). Errors: WEFT_E_USAGE
+ * catalogue's list for a policy, which is not WEFT_CPU_FASTEST (weft_emulator_model knows that
+ * one); for a name, that one. *model (caller frees). Errors: WEFT_E_USAGE
  * (this QEMU has no such model: the nearest that it has; it is not silent; it is too weak for p:
  * those that fit); WEFT_E_UNSUPPORTED (no model of the policy; or the program
  * does not run the machine's probe at all: how it ended, and the first line it said);

@@ -39,9 +39,9 @@ struct options {
 
 static const struct weft_flag flags[] = {
     {WEFT_FLAG_LIST, 0, "cpu", "[PLATFORM=]POLICY", offsetof(struct options, cpu),
-     "a CPU model to measure: baseline, max, or for one platform the name of a model; may be "
-     "given\n"
-     "several times (default: baseline and max; with --quick that of a build)"},
+     "a CPU model to measure: baseline, max, fastest (by earlier runs), or for one platform the\n"
+     "name of a model; may be given several times (default: baseline and max; with --quick that\n"
+     "of a build)"},
     {WEFT_FLAG_SWITCH, 0, "json", NULL, offsetof(struct options, json),
      "print the result as JSON, with every sample"},
     {WEFT_FLAG_LIST, 0, "kernel", "NAME", offsetof(struct options, kernel),
@@ -79,6 +79,7 @@ struct bench {
     struct weft_strv qemus_wanted; /* versions or absolute directories */
     struct weft_answers *answers;
     struct weft_qemus qemus;
+    struct weft_speeds speeds; /* of earlier runs */
     const struct weft_platform_info *native;
     struct weft_kernels kernels;
     struct weft_bench_result result;
@@ -109,6 +110,7 @@ static void bench_finish(struct bench *b)
     weft_strv_finish(&b->qemus_wanted);
     weft_answers_destroy(b->answers);
     weft_qemus_finish(&b->qemus);
+    weft_speeds_finish(&b->speeds);
     weft_kernels_finish(&b->kernels);
     weft_bench_result_finish(&b->result);
     free(b->state);
@@ -386,6 +388,7 @@ static int add_platform(struct bench *b, const struct weft_platform_info *p, cha
         .qemus = &b->qemus,
         .wanted = &b->qemus_wanted,
         .chosen = &b->settings.cpu,
+        .speeds = &b->speeds,
         .candidates = &b->opts.cpu,
         .only_chosen = b->opts.quick,
     };

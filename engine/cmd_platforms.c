@@ -26,7 +26,8 @@ struct options {
 
 static const struct weft_flag flags[] = {
     {WEFT_FLAG_LIST, 0, "cpu", "[PLATFORM=]POLICY", offsetof(struct options, cpu),
-     "as for weft build: baseline (default), max, or for one platform the name of a model"},
+     "as for weft build: baseline (default), max, fastest, or for one platform the name of a "
+     "model"},
     {WEFT_FLAG_SWITCH, 0, "json", NULL, offsetof(struct options, json),
      "as JSON, with all that weft knows of each platform"},
     {WEFT_FLAG_VALUE, 0, "qemu", "VERSION|DIR", offsetof(struct options, qemu),
@@ -113,15 +114,16 @@ static void ask_host_handler(struct row *r)
 static void ask(const struct weft_worker_config *cfg, const struct survey *s, struct row *r)
 {
     weft_auto_err err = NULL;
+    char name[WEFT_PLATFORM_SIZE];
 
     if (!r->info->machine) {
         r->how = HOW_COPY;
         return;
     }
+    weft_platform_format(&r->info->platform, name);
     if (weft_worker_runs(cfg, NULL, r->info, &r->runs, &err) < 0) {
-        char name[WEFT_PLATFORM_SIZE];
         const char *why = err->msg;
-        size_t len = strlen(weft_platform_format(&r->info->platform, name));
+        size_t len = strlen(name);
 
         if (strncmp(why, name, len) == 0 && weft_starts_with(why + len, ": ")) {
             why += len + 2; /* the row's own name stands above it */
@@ -137,7 +139,13 @@ static void ask(const struct weft_worker_config *cfg, const struct survey *s, st
         break;
     case WEFT_RUNS_OWN:
         r->how = HOW_EMULATED;
-        r->why = weft_xstrdup_null(r->runs.plain_why);
+        r->why = r->runs.unmeasured
+                     ? weft_xstrdup("the fastest CPU model is not known, since this machine has "
+                                    "not measured them: it is the baseline's")
+                     : weft_xstrdup_null(r->runs.plain_why);
+        if (r->runs.unmeasured) {
+            r->mend = weft_fmt("weft bench run --platform %s", name);
+        }
         break;
     case WEFT_RUNS_EXISTING:
         ask_host_handler(r);
@@ -232,7 +240,8 @@ static void print_rows(const struct survey *s, FILE *out)
 
 static bool same_note(const struct row *a, const struct row *b)
 {
-    return weft_str_eq(a->why, b->why) && weft_str_eq(a->mend, b->mend);
+    return weft_str_eq(a->why, b->why) &&
+           (weft_str_eq(a->mend, b->mend) || (a->runs.unmeasured && b->runs.unmeasured));
 }
 
 /* "a, b, c:", in lines of up to 80 characters. */
@@ -276,7 +285,11 @@ static void print_notes(const struct survey *s, FILE *out)
         fputc('\n', out);
         print_names(&names, out);
         fprintf(out, "  %s\n", r->why);
-        if (r->mend) {
+        if (r->runs.unmeasured) { /* one run measures all of them */
+            weft_auto_free char *list = weft_strv_join(&names, ",");
+
+            fprintf(out, "  try: weft bench run --platform %s\n", list);
+        } else if (r->mend) {
             fprintf(out, "  try: %s\n", r->mend);
         }
     }

@@ -90,6 +90,7 @@ struct session {
     struct weft_settings settings;
     struct weft_answers *answers;
     struct weft_qemus qemus;
+    struct weft_speeds speeds; /* measured on this machine */
     struct row *rows; /* one for each of qemus */
     char *qemu;       /* that is asked for; or NULL */
 };
@@ -118,6 +119,7 @@ static void session_finish(struct session *s)
     }
     free(s->rows);
     weft_qemus_finish(&s->qemus);
+    weft_speeds_finish(&s->speeds);
     weft_answers_destroy(s->answers);
     weft_settings_finish(&s->settings);
     weft_strv_finish(&s->words);
@@ -187,12 +189,20 @@ static struct row *row_of(struct session *s, const char *program, const struct w
     return NULL;
 }
 
+static struct weft_emulators emulators(const struct session *s)
+{
+    return (struct weft_emulators){.answers = s->answers,
+                                   .qemus = &s->qemus,
+                                   .cpu = &s->settings.cpu,
+                                   .speeds = &s->speeds,
+                                   .qemu = s->qemu};
+}
+
 /* Which program is used for which platform. Nothing is run for it but what it takes to know a CPU
  * model, and no copy is made. */
 static void choose(struct session *s, struct weft_err **first_error)
 {
-    struct weft_emulators from = {
-        .answers = s->answers, .qemus = &s->qemus, .cpu = &s->settings.cpu, .qemu = s->qemu};
+    const struct weft_emulators from = emulators(s);
     size_t n;
     const struct weft_platform_info *all = weft_catalogue(&n);
 
@@ -230,14 +240,13 @@ static void choose(struct session *s, struct weft_err **first_error)
 /* The CPU model that a program runs the plain platform of its machine on. */
 static void find_model(struct session *s, size_t i)
 {
+    const struct weft_emulators from = emulators(s);
     const struct weft_qemu *q = &s->qemus.v[i];
     struct row *r = &s->rows[i];
     weft_auto_err err = NULL;
 
     r->plain = weft_catalogue_default_of(q->machine);
-    if (weft_qemu_model_for(s->answers, q->path, r->plain,
-                            weft_cpu_choices_for(&s->settings.cpu, &r->plain->platform), NULL,
-                            &r->model, &err) < 0) {
+    if (weft_emulator_model(&from, q, r->plain, &r->model, NULL, &err) < 0) {
         r->plain_why = weft_xstrdup(err->msg);
         return;
     }

@@ -21,10 +21,12 @@ static void try_models(struct weft_try_self *self, const void *data)
 {
     const struct weft_doctor *d = data;
     struct weft_qemus qemus = {0};
+    struct weft_speeds speeds = {0};
     struct weft_emulator found = {0};
     struct weft_emulators from = {.answers = d->answers,
                                   .qemus = &qemus,
                                   .cpu = &d->settings.cpu,
+                                  .speeds = &speeds,
                                   .qemu = d->settings.qemu,
                                   .copies_dir = self->dir};
     const struct weft_platform_info *info = NULL;
@@ -47,6 +49,7 @@ static void try_models(struct weft_try_self *self, const void *data)
     weft_json_set_str(self->facts, "model", found.model);
     weft_json_set_str(self->facts, "why", found.why);
     weft_emulator_finish(&found);
+    weft_speeds_finish(&speeds);
     weft_qemus_finish(&qemus);
 }
 

@@ -133,8 +133,9 @@ static const struct weft_flag flags[] = {
     LIST(0, "allow", allow, "ENTITLEMENT",
          "allow RUN to ask for network.host or security.insecure"),
     LIST(0, "cpu", cpu, "[PLATFORM=]CPU",
-         "the CPU that emulated programs see: baseline (default), max;\n"
-         "for a platform also a model of its QEMU: arm64=cortex-a72"),
+         "the CPU that emulated programs see: baseline (default), max,\n"
+         "fastest (of those that weft bench run has measured); for a\n"
+         "platform also a model of its QEMU: arm64=cortex-a72"),
     VALUE(0, "qemu", qemu, "VERSION|DIR",
           "use this QEMU, such as 7.2, or the one in this directory\n"
           "(default: of those at hand, the fastest that works)"),

@@ -79,7 +79,8 @@ bool weft_worker_config_clashes(const struct weft_worker_config *cfg,
  * What tells the cache entries of this command's settings from those of others: a short text of
  * letters and digits, from what --cpu asks for and the CPU models that the platforms built
  * (weft_worker_config_need) run on, as far as these are not those of the policy baseline. The same
- * on machines with the same models, whatever else they emulate. NULL: there are none. Caller frees.
+ * on machines with the same models, whatever else they emulate; but with --cpu=fastest it is made
+ * of the models that this comes to here. NULL: there are none. Caller frees.
  */
 char *weft_worker_config_salt(const struct weft_worker_config *cfg);
 
@@ -149,6 +150,8 @@ struct weft_runs {
     char *model;       /* own: the CPU model in force; NULL: QEMU's default */
     char *program;     /* own: what is registered, the copy of QEMU that holds to the model */
     char *plain_why;   /* own, without a model: why not */
+    double ratio;      /* to native, as measured on this machine (bench/profile.h); 0: it was not */
+    bool unmeasured;   /* own: --cpu=fastest, and too little was measured to know that model */
     char *handler;     /* existing: the entry's name */
     char *mend;        /* not: the command that mends it */
 };

@@ -202,6 +202,7 @@ void weft_worker_config_destroy(struct weft_worker_config *cfg)
     weft_worker_config_free_emulators(cfg);
     free(cfg->copies_dir);
     weft_answers_destroy(cfg->answers);
+    weft_speeds_finish(&cfg->speeds);
     free(cfg->runtime_root);
     free(cfg->state_root);
     weft_buildkit_finish(&cfg->buildkit);

@@ -19,6 +19,7 @@
 #include "binfmt/qemu.h"
 #include "engine/buildkit.h"
 #include "platforms/catalogue.h"
+#include "platforms/speeds.h"
 
 struct weft_err;
 struct weft_worker_options;
@@ -44,6 +45,7 @@ struct weft_worker_config {
     struct weft_qemus qemus;
     const struct weft_cpu_choices *cpu; /* the caller's */
     const char *qemu;                   /* asked for, or NULL; the caller's */
+    struct weft_speeds speeds;          /* measured on this machine */
     char *copies_dir;
     const atomic_bool *cancel;      /* the caller's, or NULL */
     struct weft_emulated *emulated; /* first those of all slots, one for each machine */

@@ -34,6 +34,7 @@ struct weft_emulators weft_worker_config_emulators(const struct weft_worker_conf
         .answers = cfg->answers,
         .qemus = &cfg->qemus,
         .cpu = cfg->cpu,
+        .speeds = &cfg->speeds,
         .qemu = cfg->qemu,
         .copies_dir = cfg->copies_dir,
         .cancel = cfg->cancel,
@@ -300,6 +301,9 @@ int weft_worker_config_need(struct weft_worker_config *cfg, const char *slot,
         return rc;
     }
     say_unwell(&e);
+    if (e.unmeasured) {
+        weft_emulator_warn_unmeasured(p);
+    }
     serving = of_machine(cfg, slot, p->machine);
     rc = serving && strcmp(serving->emulator.program, e.program) == 0 &&
                  serving->emulator.platform == p
@@ -340,39 +344,89 @@ void weft_worker_config_free_emulators(struct weft_worker_config *cfg)
     weft_qemus_finish(&cfg->qemus);
 }
 
-/* Whether a model by name is what the policy baseline comes to as well. */
+/* Whether a model is what the policy baseline comes to as well, under this QEMU. */
 static bool is_baseline(const struct weft_worker_config *cfg, const struct weft_platform_info *p,
-                        const char *model)
+                        const char *qemu, const char *model)
 {
     const struct weft_cpu_choice baseline = {.policy = WEFT_CPU_BASELINE};
-    const struct weft_emulated *e = of_machine(cfg, NULL, p->machine);
     weft_auto_free char *usual = NULL;
 
-    return e &&
-           weft_qemu_model_for(cfg->answers, e->emulator.qemu, p, &baseline, cfg->cancel, &usual,
-                               NULL) == 0 &&
+    return weft_qemu_model_for(cfg->answers, qemu, p, &baseline, cfg->cancel, &usual, NULL) == 0 &&
            strcmp(usual, model) == 0;
 }
 
-/* What was asked for one platform, where it is something else than what holds for all. */
-static void add_choice(const struct weft_worker_config *cfg, const struct weft_cpu_choice_of *c,
+/* The model that the fastest one is for p here; NULL where that is the baseline's, or there is
+ * none. Caller frees. */
+static char *fastest_model(const struct weft_worker_config *cfg, const struct weft_platform_info *p)
+{
+    struct weft_emulators from = weft_worker_config_emulators(cfg);
+    struct weft_emulator e = {0};
+    char *model = NULL;
+
+    from.copies_dir = NULL;
+    if (weft_emulator_choose(&from, p, false, &e, NULL) == 1 &&
+        !is_baseline(cfg, p, e.qemu, e.model)) {
+        model = weft_steal(&e.model);
+    }
+    weft_emulator_finish(&e);
+    return model;
+}
+
+/* What is said of a choice for p: "max", or a model. NULL: it comes to the baseline. Caller frees.
+ */
+static char *name_choice(const struct weft_worker_config *cfg, const struct weft_platform_info *p,
+                         const struct weft_cpu_choice *c)
+{
+    const struct weft_emulated *e = of_machine(cfg, NULL, p->machine);
+
+    switch (c->policy) {
+    case WEFT_CPU_MAX:
+        return weft_xstrdup("max");
+    case WEFT_CPU_FASTEST:
+        return fastest_model(cfg, p);
+    case WEFT_CPU_MODEL:
+        return e && is_baseline(cfg, p, e->emulator.qemu, c->model) ? NULL : weft_xstrdup(c->model);
+    case WEFT_CPU_BASELINE:
+    default:
+        return NULL;
+    }
+}
+
+/* What was asked for p, where it is something else than what holds for all: max, or the baseline.
+ */
+static void add_choice(const struct weft_worker_config *cfg, const struct weft_platform_info *p,
                        struct weft_strv *parts)
 {
-    const struct weft_platform_info *p = weft_catalogue_find(&c->platform);
-    enum weft_cpu_policy policy = c->choice.policy;
+    bool all_max = cfg->cpu->all.policy == WEFT_CPU_MAX;
+    weft_auto_free char *text = NULL;
     char name[WEFT_PLATFORM_SIZE];
 
     if (!p || !p->machine || weft_worker_config_native(cfg, p->machine)) {
         return;
     }
-    if (policy == WEFT_CPU_MODEL && is_baseline(cfg, p, c->choice.model)) {
-        policy = WEFT_CPU_BASELINE;
-    }
-    if (policy != cfg->cpu->all.policy) {
+    text = name_choice(cfg, p, weft_cpu_choices_for(cfg->cpu, &p->platform));
+    if (!weft_str_eq(text, all_max ? "max" : NULL)) {
         weft_strv_addf(parts, "%s=%s", weft_platform_format(&p->platform, name),
-                       policy == WEFT_CPU_MODEL ? c->choice.model
-                       : policy == WEFT_CPU_MAX ? "max"
-                                                : "baseline");
+                       text ? text : "baseline");
+    }
+}
+
+/* The platforms for which --cpu=fastest can come to something: those with figures. Whether they are
+ * built now makes no difference, as with other choices: a stage may be pinned to one. */
+static void add_fastest(const struct weft_worker_config *cfg, struct weft_strv *parts)
+{
+    size_t n;
+    const struct weft_platform_info *all = weft_catalogue(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        bool measured = false;
+
+        for (size_t k = 0; k < cfg->speeds.n; k++) {
+            measured |= cfg->speeds.v[k].platform == &all[i];
+        }
+        if (measured && weft_cpu_choices_for(cfg->cpu, &all[i].platform) == &cfg->cpu->all) {
+            add_choice(cfg, &all[i], parts);
+        }
     }
 }
 
@@ -389,12 +443,16 @@ char *weft_worker_config_salt(const struct weft_worker_config *cfg)
     char name[WEFT_PLATFORM_SIZE];
 
     /* What was asked for, and not what is built now or what QEMUs are here: one platform's steps
-     * are found again by a build of others too, and on another machine. */
+     * are found again by a build of others too, and on another machine. But the fastest model is
+     * another one elsewhere, and after another measurement. */
     if (cfg->cpu->all.policy == WEFT_CPU_MAX) {
         weft_strv_add(&parts, "max");
     }
     for (size_t i = 0; i < cfg->cpu->n; i++) {
-        add_choice(cfg, &cfg->cpu->v[i], &parts);
+        add_choice(cfg, weft_catalogue_find(&cfg->cpu->v[i].platform), &parts);
+    }
+    if (cfg->cpu->all.policy == WEFT_CPU_FASTEST) {
+        add_fastest(cfg, &parts);
     }
     for (size_t i = 0; i < cfg->n_emulated; i++) {
         const struct weft_emulated *e = &cfg->emulated[i];

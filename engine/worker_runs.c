@@ -73,6 +73,7 @@ static int runs_own(const struct weft_worker_config *cfg, const char *slot,
         out->model = weft_xstrdup_null(e->model);
         out->program = weft_xstrdup(e->program);
         out->plain_why = weft_xstrdup_null(e->why);
+        out->unmeasured = e->unmeasured;
     } else if (got == 0) {
         out->how = WEFT_RUNS_NOT;
         out->mend =
@@ -188,9 +189,8 @@ static void runs_native(const struct weft_platform_info *p, struct weft_runs *ou
                          p->platform.arch, lacks);
 }
 
-int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_worker *w,
-                     const struct weft_platform_info *p, struct weft_runs *out,
-                     struct weft_err **err)
+static int runs_of(const struct weft_worker_config *cfg, const struct weft_worker *w,
+                   const struct weft_platform_info *p, struct weft_runs *out, struct weft_err **err)
 {
     const struct weft_machine *m = p->machine;
 
@@ -214,4 +214,18 @@ int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_wor
         out->version = weft_worker_qemu_version(cfg, out->interpreter);
     }
     return 0;
+}
+
+int weft_worker_runs(const struct weft_worker_config *cfg, const struct weft_worker *w,
+                     const struct weft_platform_info *p, struct weft_runs *out,
+                     struct weft_err **err)
+{
+    int rc = runs_of(cfg, w, p, out, err);
+    const struct weft_speed *speed =
+        rc == 0 && out->interpreter
+            ? weft_speeds_find(&cfg->speeds, p, out->interpreter, out->version, out->model)
+            : NULL;
+
+    out->ratio = speed ? speed->ratio : 0;
+    return rc;
 }

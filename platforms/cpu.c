@@ -14,7 +14,11 @@
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
     "abcdefghijklmnopqrstuvwxyz0123456789._+-"
 
-static const char *const policies[] = {"baseline", "max"};
+static const char *const policies[] = {
+    [WEFT_CPU_BASELINE] = "baseline",
+    [WEFT_CPU_MAX] = "max",
+    [WEFT_CPU_FASTEST] = "fastest",
+};
 
 enum {
     POLICIES = sizeof(policies) / sizeof(policies[0]),
@@ -26,7 +30,7 @@ static int parse_policy(const char *text, struct weft_cpu_choice *out)
 {
     for (size_t i = 0; i < POLICIES; i++) {
         if (strcmp(text, policies[i]) == 0) {
-            out->policy = i == 0 ? WEFT_CPU_BASELINE : WEFT_CPU_MAX;
+            out->policy = (enum weft_cpu_policy)i;
             return 0;
         }
     }
@@ -52,7 +56,7 @@ static int bad_policy(const char *text, struct weft_err **err)
     if (near) {
         return weft_err_hint(err, "%s", near);
     }
-    return weft_err_hint(err, "baseline or max; a model belongs to one platform: "
+    return weft_err_hint(err, "baseline, max or fastest; a model belongs to one platform: "
                               "linux/arm64=cortex-a72");
 }
 

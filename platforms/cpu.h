@@ -18,6 +18,7 @@ struct weft_err;
 enum weft_cpu_policy {
     WEFT_CPU_BASELINE, /* nearest to what the platform promises, from above; the default */
     WEFT_CPU_MAX,      /* the most capable that QEMU has */
+    WEFT_CPU_FASTEST,  /* of those that were measured here, the one that costs least */
     WEFT_CPU_MODEL,    /* one by name */
 };
 

@@ -37,6 +37,12 @@ static void test_choices(void **state)
     assert_ok(weft_cpu_choices_add(&c, "baseline", &err), &err);
     assert_int_equal(weft_cpu_choices_for(&c, &armv7)->policy, WEFT_CPU_BASELINE);
     assert_int_equal(c.n, 2);
+    assert_ok(weft_cpu_choices_add(&c, "fastest", &err), &err);
+    assert_ok(weft_cpu_choices_add(&c, "linux/arm/v6=fastest", &err), &err);
+    assert_int_equal(weft_cpu_choices_for(&c, &armv7)->policy, WEFT_CPU_FASTEST);
+    assert_int_equal(weft_cpu_choices_for(&c, &armv6)->policy, WEFT_CPU_FASTEST);
+    assert_null(weft_cpu_choices_for(&c, &armv6)->model);
+    assert_string_equal(weft_cpu_choices_for(&c, &arm64)->model, "qemu64,+sse3,-svm");
     weft_cpu_choices_finish(&c);
     assert_int_equal(c.n, 0);
 }
@@ -51,7 +57,9 @@ static void test_bad_choices(void **state)
         {"basline", "unknown CPU policy \"basline\"", "baseline"},
         {"cortex-a72", "unknown CPU policy \"cortex-a72\"", "linux/arm64=cortex-a72"},
         {"cortex-a53,aes=off", "unknown CPU policy", "one platform"},
-        {"", "unknown CPU policy \"\"", "baseline or max"},
+        {"", "unknown CPU policy \"\"", "baseline, max or fastest"},
+        {"fast", "unknown CPU policy \"fast\"", "baseline"},
+        {"fastes", "unknown CPU policy \"fastes\"", "fastest"},
         {"linux/arm46=max", "linux/arm46=max: unknown platform \"linux/arm46\"", "linux/arm64"},
         {"=max", "is not a platform", "linux/arm64"},
         {"linux/arm64=", "\"\" is no CPU model", "cortex-a72"},

@@ -241,15 +241,19 @@ static void test_rank(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        int got =
-            weft_qemu_rank(machine_named(cases[i].machine), cases[i].model, cases[i].a, cases[i].b);
-        int back =
-            weft_qemu_rank(machine_named(cases[i].machine), cases[i].model, cases[i].b, cases[i].a);
+        const struct weft_machine *m = machine_named(cases[i].machine);
+        int got = weft_qemu_rank(m, cases[i].a, cases[i].model, cases[i].b, cases[i].model);
+        int back = weft_qemu_rank(m, cases[i].b, cases[i].model, cases[i].a, cases[i].model);
 
         if ((got > 0) - (got < 0) != cases[i].want || (back > 0) - (back < 0) != -cases[i].want) {
             fail_msg("case %zu: %d, %d", i, got, back);
         }
     }
+    /* each on its own model */
+    assert_true(weft_qemu_rank(machine_named("aarch64"), "7.2.22", "max", "10.0.13",
+                               "cortex-a53") > 0);
+    assert_true(weft_qemu_rank(machine_named("aarch64"), "7.2.22", "cortex-a53", "10.0.13",
+                               "max") < 0);
 }
 
 int main(void)

@@ -141,6 +141,7 @@ static void test_policies(void **state)
 {
     static const struct weft_cpu_choice baseline = {WEFT_CPU_BASELINE, NULL};
     static const struct weft_cpu_choice max = {WEFT_CPU_MAX, NULL};
+    static const struct weft_cpu_choice fastest = {WEFT_CPU_FASTEST, NULL};
     weft_auto_free char *program = put_fake(*state);
     const struct weft_platform_info *p = weft_catalogue_find(&armv7);
     struct weft_answers *a = weft_answers_create(NULL);
@@ -159,6 +160,8 @@ static void test_policies(void **state)
     assert_int_equal(weft_qemu_model_for(a, program, p, &max, NULL, &model, &err), -1);
     assert_null(model);
     assert_err(&err, WEFT_E_UNSUPPORTED, 0, "linux/arm/v7: ");
+    assert_int_equal(weft_qemu_model_for(a, program, p, &fastest, NULL, &model, &err), -1);
+    assert_err(&err, WEFT_E_INTERNAL, 0, "chosen elsewhere"); /* test_emulator has it */
     weft_answers_destroy(a);
 }
 

@@ -11,7 +11,7 @@
 /* What was read, in one line. */
 static char *dump(const struct weft_settings *s)
 {
-    static const char *const policies[] = {"baseline", "max", "model"};
+    static const char *const policies[] = {"baseline", "max", "fastest", "model"};
     struct weft_buf b = {0};
 
     weft_buf_printf(&b, "%s", s->cpu.given ? policies[s->cpu.all.policy] : "-");
@@ -42,6 +42,8 @@ static const struct {
     {"---\n...\n", "-"},
     {"{}", "-"},
     {"cpu: max", "max"},
+    {"cpu: fastest", "fastest"},
+    {"cpu: {linux/arm64: fastest}", "baseline linux/arm64=fastest"},
     {"cpu: 'baseline'\r\n", "baseline"},
     {"\xef\xbb\xbf"
      "cpu: max\n",
