@@ -25,6 +25,7 @@
 #include "engine/plan.h"
 #include "engine/progress.h"
 #include "engine/request.h"
+#include "engine/run_times.h"
 #include "engine/solve.h"
 #include "engine/solve_error.h"
 #include "engine/worker.h"
@@ -202,11 +203,29 @@ static int read_metadata(struct weft_build_lane *l)
     return 0;
 }
 
+/* What is expected of an emulated platform is said when its first RUN begins, where it may be of
+ * use: not where all is cached, or nothing runs. */
+static void say_expected(struct weft_build_lane *l)
+{
+    const struct weft_build *b = l->b;
+    const struct weft_platform *p = &b->r->platforms[l->i];
+    char name[WEFT_PLATFORM_SIZE];
+
+    if (l->runs.ratio <= 0 || l->expected_said || b->r->progress == WEFT_PROGRESS_QUIET ||
+        !weft_run_started(weft_progress_lane_model(b->progress, l->i), p)) {
+        return;
+    }
+    l->expected_said = true;
+    weft_info("%s: %s", weft_platform_format(p, name), l->note);
+}
+
 static void on_stderr(char *line, size_t len, void *data)
 {
     struct weft_build_lane *l = data;
 
-    if (!weft_progress_feed(l->b->progress, l->i, line, len)) {
+    if (weft_progress_feed(l->b->progress, l->i, line, len)) {
+        say_expected(l);
+    } else {
         weft_solve_error_add(&l->text, line, len);
     }
 }
@@ -336,16 +355,18 @@ static void slot_fail(struct weft_build_slot *s)
     }
 }
 
-/* "emulated, QEMU 7.2.22, cortex-a53". What is switched off in the model is left out: -D has it,
- * and the metadata file. Caller frees. */
+/* "emulated, QEMU 7.2.22, cortex-a53, about 9x slower". What is switched off in the model is left
+ * out: -D has it, and the metadata file. Caller frees. */
 static char *emulated_note(const struct weft_runs *runs)
 {
     const char *model = runs->model ? runs->model : "";
+    weft_auto_free char *about = weft_run_about(runs->ratio);
 
-    return weft_fmt("emulated%s%s%s%.*s%s%s", runs->version ? ", QEMU " : "",
+    return weft_fmt("emulated%s%s%s%.*s%s%s%s%s%s", runs->version ? ", QEMU " : "",
                     runs->version ? runs->version : "", runs->model ? ", " : "",
                     (int)strcspn(model, ","), model, runs->handler ? ", the host's handler " : "",
-                    runs->handler ? runs->handler : "");
+                    runs->handler ? runs->handler : "", runs->ratio > 0 ? ", about " : "",
+                    runs->ratio > 0 ? about : "", runs->ratio > 0 ? "x slower" : "");
 }
 
 /* How the lane's programs run in its worker; a platform that nothing runs fails here, with the

@@ -15,6 +15,7 @@
 #include "engine/progress.h"
 #include "engine/progress_model.h"
 #include "engine/request.h"
+#include "engine/run_times.h"
 #include "engine/solve_error.h"
 #include "engine/worker.h"
 
@@ -92,6 +93,40 @@ static int failed(struct weft_build *b, struct weft_err **err)
     return cause->hint ? weft_err_hint(err, "%s", cause->hint) : -1;
 }
 
+/* The first native platform that ran enough of the steps that an emulated one ran, to compare them;
+ * NULL: none did. */
+static const struct weft_platform *compare(const struct weft_build *b, size_t lane,
+                                           struct weft_run_comparison *out)
+{
+    const struct weft_lane *model = weft_progress_lane_model(b->progress, lane);
+
+    for (size_t i = 0; b->lanes[lane].emulated && i < b->r->n_platforms; i++) {
+        const struct weft_platform *p = &b->r->platforms[i];
+
+        if (b->lanes[i].runs.how == WEFT_RUNS_NATIVE &&
+            weft_run_compare(model, &b->r->platforms[lane],
+                             weft_progress_lane_model(b->progress, i), p, out)) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static void set_run_times(const struct weft_build *b, size_t lane, struct weft_json *j)
+{
+    const struct weft_lane *model = weft_progress_lane_model(b->progress, lane);
+    double expected = b->lanes[lane].runs.ratio;
+    struct weft_run_comparison c;
+
+    weft_json_set_int(j, "run_ms", weft_run_ms(model, &b->r->platforms[lane]));
+    if (compare(b, lane, &c)) {
+        weft_json_set_real(j, "native_ratio", (double)c.ms / (double)c.native_ms);
+    }
+    if (expected > 0) {
+        weft_json_set_real(j, "expected_ratio", expected);
+    }
+}
+
 static struct weft_json *platform_metadata(const struct weft_build *b)
 {
     struct weft_json *list = weft_json_array();
@@ -112,6 +147,7 @@ static struct weft_json *platform_metadata(const struct weft_build *b)
         weft_json_set_int(j, "steps", (int64_t)stats.steps);
         weft_json_set_int(j, "cached", (int64_t)stats.cached);
         weft_json_set_int(j, "wall_ms", weft_progress_lane_ms(b->progress, i));
+        set_run_times(b, i, j);
         weft_json_append(list, j);
     }
     return list;
@@ -159,6 +195,22 @@ static int write_results(struct weft_build *b, FILE *out, struct weft_err **err)
     return 0;
 }
 
+/* How much longer the emulated platforms took than a native one of this build. */
+static void report_ratios(const struct weft_build *b)
+{
+    for (size_t i = 0; i < b->r->n_platforms && b->r->progress != WEFT_PROGRESS_QUIET; i++) {
+        struct weft_run_comparison c;
+        const struct weft_platform *native = compare(b, i, &c);
+        weft_auto_free char *text = NULL;
+        char name[WEFT_PLATFORM_SIZE];
+
+        if (native) {
+            text = weft_run_verdict(&c, native, b->lanes[i].runs.ratio);
+            weft_info("%s: %s", weft_platform_format(&b->r->platforms[i], name), text);
+        }
+    }
+}
+
 static void report_success(const struct weft_build *b)
 {
     weft_auto_strv dests = {0};
@@ -187,6 +239,7 @@ static int report(struct weft_build *b, FILE *out, struct weft_err **err)
         if (write_results(b, out, err) < 0) {
             return -1;
         }
+        report_ratios(b);
         report_success(b);
         return 0;
     }

@@ -68,8 +68,9 @@ struct weft_build_lane {
     char *metadata_file;
     char context_slot[WEFT_PLATFORM_SIZE]; /* see solve.h */
     char *digest;                          /* of what the solve made */
-    char *note;                            /* "native", "emulated, QEMU 7.2.22, cortex-a53" */
+    char *note; /* "native", "emulated, QEMU 7.2.22, cortex-a53, about 9x slower" */
     bool emulated;
+    bool expected_said; /* how much slower it will be */
     struct weft_runs runs;
     struct weft_err
         *err; /* of the thread pool's work, or why the lane failed without a step of the build */

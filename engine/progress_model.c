@@ -40,6 +40,7 @@ static void free_vertex(struct weft_vertex *v)
     weft_buf_finish(&v->partial);
     free(v->digest);
     free(v->name);
+    free(v->platform);
     free(v->error);
     free(v);
 }
@@ -94,10 +95,11 @@ static size_t find_step(struct weft_lane *lane, const char *stage, size_t stage_
 
 /*
  * Names of steps are "[PLATFORM STAGE  2/12] RUN x" with each part in the bracket optional but the
- * numbers, which are padded. Gives "[STAGE 2/12] RUN x" (caller frees) and the step; other names
- * come back as they are.
+ * numbers, which are padded. Gives "[STAGE 2/12] RUN x", the step, and the platform (of
+ * "linux/amd64->arm64", what the stage runs on) or NULL; other names come back as they are. The
+ * caller frees both strings.
  */
-static char *parse_name(struct weft_lane *lane, const char *name, size_t *step)
+static char *parse_name(struct weft_lane *lane, const char *name, size_t *step, char **platform)
 {
     const char *end = strchr(name, ']');
     const char *stage, *number, *s;
@@ -105,6 +107,7 @@ static char *parse_name(struct weft_lane *lane, const char *name, size_t *step)
     long n, total;
 
     *step = SIZE_MAX;
+    *platform = NULL;
     if (name[0] != '[' || !end) {
         return weft_xstrdup(name);
     }
@@ -132,6 +135,11 @@ static char *parse_name(struct weft_lane *lane, const char *name, size_t *step)
         if (!memchr(stage, '/', word)) {
             break;
         }
+        if (!*platform) {
+            const char *arrow = memmem(stage, word, "->", 2);
+
+            *platform = weft_xstrndup(stage, arrow ? (size_t)(arrow - stage) : word);
+        }
         while (word < stage_len && stage[word] == ' ') {
             word++;
         }
@@ -153,7 +161,7 @@ static struct weft_vertex *add_vertex(struct weft_lane *lane, const char *digest
     v = weft_xcalloc(1, sizeof(*v));
     v->digest = weft_xstrdup(digest);
     safe = weft_text_line(name ? name : "", WEFT_LANE_NAME_BYTES);
-    v->name = parse_name(lane, safe, &v->step);
+    v->name = parse_name(lane, safe, &v->step, &v->platform);
     lane->vertexes =
         weft_xrealloc(lane->vertexes, lane->n_vertexes + 1, sizeof(struct weft_vertex *));
     lane->vertexes[lane->n_vertexes++] = v;

@@ -16,6 +16,9 @@ unit_tests += %D%/unit/test_bench_facts %D%/unit/test_bench_result %D%/unit/test
 unit_tests += %D%/unit/test_bench_stats
 unit_tests += %D%/unit/test_elf %D%/unit/test_stub %D%/unit/test_qemu_copy
 unit_tests += %D%/unit/test_cpu %D%/unit/test_qemu_models
+unit_tests += %D%/unit/test_emulator %D%/unit/test_worker_salt
+%C%_unit_test_emulator_SOURCES = %D%/unit/test_emulator.c %D%/unit/fake_qemu.h
+%C%_unit_test_worker_salt_SOURCES = %D%/unit/test_worker_salt.c %D%/unit/fake_qemu.h
 unit_tests += %D%/unit/test_reference
 unit_tests += %D%/unit/test_dockerfile
 unit_tests += %D%/unit/test_jobs
@@ -44,6 +47,7 @@ unit_tests += %D%/unit/test_existing %D%/unit/test_handler %D%/unit/test_idmap %
 unit_tests += %D%/unit/test_probe %D%/unit/test_sandbox_try
 unit_tests += %D%/unit/test_worker
 unit_tests += %D%/unit/test_doctor_try
+unit_tests += %D%/unit/test_run_times
 unit_tests += %D%/unit/test_progress_model %D%/unit/test_progress %D%/unit/test_diagnose
 
 if HAVE_CMOCKA
