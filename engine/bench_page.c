@@ -43,6 +43,19 @@ void weft_page_table_end(struct weft_buf *b)
     weft_buf_puts(b, "</table>\n</div>\n");
 }
 
+void weft_page_notes(struct weft_buf *b, const struct weft_strv *notes)
+{
+    if (notes->n == 0) {
+        return;
+    }
+    weft_buf_puts(b, "<ul class='notes'>\n");
+    for (size_t i = 0; i < notes->n; i++) {
+        weft_html_element(b, "li", "%s", notes->v[i]);
+        weft_buf_puts(b, "\n");
+    }
+    weft_buf_puts(b, "</ul>\n");
+}
+
 /* --- the top --- */
 
 /* Names come from files that anybody may have written. They are escaped; and with this policy even
@@ -102,24 +115,27 @@ static void contents(struct weft_buf *b, const struct weft_comparison *c)
                      "<li><a href='#method'>Method</a></li>\n</ul></nav>\n");
 }
 
-static void list(struct weft_buf *b, const char *class, const struct weft_strv *items)
+/* One for each platform, whose name it begins with. */
+static void sentences(struct weft_buf *b, const struct weft_comparison *c)
 {
-    if (items->n == 0) {
-        return;
-    }
-    weft_buf_printf(b, "<ul class='%s'>\n", class);
-    for (size_t i = 0; i < items->n; i++) {
-        weft_html_element(b, "li", "%s", items->v[i]);
-        weft_buf_puts(b, "\n");
+    weft_auto_strv verdict = {0};
+
+    weft_comparison_verdict(c, &verdict);
+    weft_buf_puts(b, "<ul class='sentences'>\n");
+    for (size_t i = 0; i < verdict.n; i++) {
+        const char *colon = strchr(verdict.v[i], ':');
+        int n = colon ? (int)(colon - verdict.v[i]) : 0;
+
+        weft_buf_puts(b, "<li>");
+        weft_html_element(b, "strong", "%.*s", n, verdict.v[i]);
+        weft_html_text(b, verdict.v[i] + n);
+        weft_buf_puts(b, "</li>\n");
     }
     weft_buf_puts(b, "</ul>\n");
 }
 
 static void top(struct weft_buf *b, const struct weft_comparison *c)
 {
-    weft_auto_strv verdict = {0};
-
-    weft_comparison_verdict(c, &verdict);
     weft_buf_puts(b, "<header>\n<h1>What builds cost, node by node</h1>\n<p>");
     weft_html_textf(b, "%zu node%s, %zu platform%s", c->n_nodes, c->n_nodes == 1 ? "" : "s", c->n,
                     c->n == 1 ? "" : "s");
@@ -128,8 +144,8 @@ static void top(struct weft_buf *b, const struct weft_comparison *c)
     contents(b, c);
     weft_buf_puts(b, "<main id='main' tabindex='-1'>\n<section class='verdict' "
                      "aria-labelledby='verdict'>\n<h2 id='verdict'>Verdict</h2>\n");
-    list(b, "sentences", &verdict);
-    list(b, "notes", &c->notes);
+    sentences(b, c);
+    weft_page_notes(b, &c->notes);
     weft_buf_puts(b, "</section>\n");
 }
 
@@ -207,7 +223,7 @@ char *weft_bench_page(const struct weft_comparison *c)
     weft_buf_puts(&b, "</section>\n");
     method(&b);
     weft_buf_puts(&b, "</main>\n<footer>");
-    weft_html_element(&b, "p", "Made by weft %s bench compare.", PACKAGE_VERSION);
+    weft_html_element(&b, "p", "Made by weft bench compare, weft %s.", PACKAGE_VERSION);
     weft_buf_puts(&b, "</footer>\n</body>\n</html>\n");
     return weft_buf_steal(&b);
 }

@@ -228,13 +228,7 @@ static void map(struct weft_buf *b, const struct weft_comparison *c, size_t node
     weft_buf_puts(b, "</tbody>\n");
     foot(b, &m);
     weft_page_table_end(b);
-    if (m.notes.n > 0) {
-        weft_buf_puts(b, "<ul class='notes'>\n");
-        for (size_t i = 0; i < m.notes.n; i++) {
-            weft_html_element(b, "li", "%s", m.notes.v[i]);
-        }
-        weft_buf_puts(b, "</ul>\n");
-    }
+    weft_page_notes(b, &m.notes);
     finish(&m);
 }
 
@@ -304,8 +298,7 @@ void weft_page_maps(struct weft_buf *b, const struct weft_comparison *c,
     }
     weft_buf_puts(b, "<h3>What emulation costs, by kernel</h3>\n<figure>\n");
     map(b, c, chosen, p);
-    weft_buf_puts(b, "<figcaption>How many times longer than natively: 1x is as fast, and a darker "
-                     "cell (in dark mode: a brighter one) is slower.");
+    weft_buf_puts(b, "<figcaption>How many times longer programs take than natively.");
     legend(b);
     weft_buf_puts(b, "</figcaption>\n</figure>\n");
     others(b, c, chosen, p);

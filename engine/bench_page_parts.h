@@ -26,6 +26,9 @@ const char *weft_page_platform_id(const struct weft_compare_platform *p,
 void weft_page_table_begin(struct weft_buf *b, const char *id, const char *caption);
 void weft_page_table_end(struct weft_buf *b);
 
+/** A list of remarks; nothing where there are none. */
+void weft_page_notes(struct weft_buf *b, const struct weft_strv *notes);
+
 /** Of a platform: who is how fast, with bars. */
 void weft_page_ranking(struct weft_buf *b, const struct weft_comparison *c,
                        const struct weft_compare_platform *p);

@@ -109,8 +109,12 @@ static void money(struct weft_buf *b, double v, bool cheapest)
         weft_buf_puts(b, "<td class='n'><span class='quiet'>not known</span></td>");
         return;
     }
-    weft_buf_printf(b, "<td class='n'>%.*f", v < 0.0995 ? 4 : v < 9.995 ? 3 : 2, v);
-    weft_buf_puts(b, cheapest ? " <span class='mark'>cheapest</span></td>" : "</td>");
+    weft_buf_printf(b, "<td class='n'>%s%.*f</td>",
+                    cheapest ? "<span class='mark'>cheapest</span> " : "",
+                    v < 0.0995  ? 4
+                    : v < 9.995 ? 3
+                                : 2,
+                    v);
 }
 
 /* --- ranking --- */
@@ -143,18 +147,18 @@ static void row(struct weft_buf *b, const struct ranking *r, size_t i)
     weft_buf_puts(b, "</a>");
     weft_html_element(b, "small", "%s", node->pool);
     weft_buf_puts(b, "</th>");
+    weft_buf_printf(b, "<td class='n'>%s<strong>%s</strong><small>%s</small></td>",
+                    e->noisy ? "<span class='mark'>noisy</span> " : "", time, interval);
+    bar(b, &r->axis, e);
     if (e->native) {
-        weft_buf_puts(b, "<td><span class='how'>native</span></td>");
+        weft_buf_puts(b, "<td class='how'><span>native</span></td>");
     } else {
         weft_auto_free char *what = weft_bench_show_target(e->target);
 
-        weft_buf_puts(b, "<td><span class='how emulated'>emulated</span>");
+        weft_buf_puts(b, "<td class='how'><span>emulated</span>");
         weft_html_element(b, "small", "%s", what);
         weft_buf_puts(b, "</td>");
     }
-    weft_buf_printf(b, "<td class='n'><strong>%s</strong>%s</td><td class='n'>%s</td>", time,
-                    e->noisy ? " <span class='mark'>noisy</span>" : "", interval);
-    bar(b, &r->axis, e);
     if (r->emulated && e->slowdown.ratio > 0) {
         weft_auto_free char *slowdown = weft_bench_show_times(e->slowdown.ratio);
 
@@ -180,9 +184,9 @@ static void rows(struct weft_buf *b, const struct ranking *r, size_t from, size_
 
     weft_page_table_begin(b, table_id, caption);
     weft_buf_puts(b, "<thead><tr><th scope='col' class='n'>Rank</th><th scope='col'>Node</th>"
-                     "<th scope='col'>Runs it</th><th scope='col' class='n'>Time</th>"
-                     "<th scope='col' class='n'>95 % interval</th>");
+                     "<th scope='col' class='n'>Time<small>95 % interval</small></th>");
     axis_head(b, &r->axis);
+    weft_buf_puts(b, "<th scope='col'>Runs it</th>");
     if (r->emulated) {
         weft_buf_puts(b, "<th scope='col' class='n'>Slowdown</th>");
     }
@@ -201,14 +205,16 @@ static void rows(struct weft_buf *b, const struct ranking *r, size_t from, size_
 static void explain(struct weft_buf *b, const struct ranking *r)
 {
     weft_buf_puts(b, "<p class='key'><svg aria-hidden='true' width='28' height='14'>"
-                     "<rect class='native' y='1' width='28' height='12'/></svg> native "
-                     "<svg aria-hidden='true' width='28' height='14'>"
-                     "<rect class='emulated' y='1' width='28' height='12'/></svg> emulated "
-                     "<svg aria-hidden='true' width='28' height='14'>"
+                     "<rect class='native' y='1' width='28' height='12'/></svg> native ");
+    if (r->emulated) {
+        weft_buf_puts(b, "<svg aria-hidden='true' width='28' height='14'><rect class='emulated' "
+                         "y='1' width='28' height='12'/></svg> emulated ");
+    }
+    weft_buf_puts(b, "<svg aria-hidden='true' width='28' height='14'>"
                      "<line class='whisker' x1='2' x2='26' y1='7' y2='7'/>"
                      "<line class='whisker' x1='2' x2='2' y1='3' y2='11'/>"
-                     "<line class='whisker' x1='26' x2='26' y1='3' y2='11'/></svg> "
-                     "95 % interval</p>\n<p class='note'>Shorter is better.");
+                     "<line class='whisker' x1='26' x2='26' y1='3' y2='11'/></svg> 95 % interval"
+                     "</p>\n<p class='note'>Shorter is better.");
     if (r->emulated) {
         weft_buf_puts(b, " Slowdown is emulated to native time on the node itself.");
     }
