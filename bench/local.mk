@@ -11,6 +11,7 @@ libweft_a_SOURCES += \
 	%D%/nodes.h \
 	%D%/prices.c \
 	%D%/prices.h \
+	%D%/profile.c \
 	%D%/profile.h \
 	%D%/result.c \
 	%D%/result.h \

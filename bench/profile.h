@@ -15,8 +15,9 @@ struct weft_err;
 /**
  * Make it anew from the kept results of this machine (the same CPU): for each platform, QEMU and
  * CPU model the newest figure. So that those of a platform can be compared, each is the mean over
- * the kernels that all of them have; one without the kernels of a quick run, or with one that did
- * wrong, is none. Errors: WEFT_E_IO.
+ * the kernels that all of them have, of the same weft and the same programs; one without the
+ * kernels of a quick run is none, and one with a kernel that did wrong is none until it does right.
+ * Errors: as of weft_results_open.
  */
 int weft_profile_update(const char *state, struct weft_err **err);
 
@@ -28,12 +29,13 @@ void weft_profile_load(const char *state, struct weft_speeds *out);
 struct weft_profile_change {
     time_t before;    /* when the earlier one was started */
     double part;      /* |now / then - 1| of the means over the kernels that both have */
-    size_t n_kernels; /* that is how many */
+    size_t n_kernels; /* that is how many; 0: there is no earlier one */
 };
 
-/** The newest kept result before `now` that measured its target t: the same platform, QEMU, version
- * and model on the same CPU. Returns false where there is none. */
-bool weft_profile_compare_last(const char *state, const struct weft_bench_result *now, size_t t,
+/** For each of the targets of a result the newest kept one before it that measured the same: the
+ * same platform, programs, QEMU, version and model, on the same CPU, by the same weft.
+ * @param out[now->n] filled */
+void weft_profile_compare_last(const char *state, const struct weft_bench_result *now,
                                struct weft_profile_change *out);
 
 #endif

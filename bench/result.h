@@ -105,8 +105,13 @@ struct weft_json *weft_bench_result_json(const struct weft_bench_result *r);
 int weft_bench_result_parse(const struct weft_json *j, struct weft_bench_result *out,
                             struct weft_err **err);
 
-/** The same for a file, of at most 16 MiB, or "-": standard input. Errors: also WEFT_E_IO; all name
- * the file. */
+/** The same, but ratios and means are those that are written there: for what this machine's weft
+ * has kept, of which a hundred are to be read in no time. */
+int weft_bench_result_parse_kept(const struct weft_json *j, struct weft_bench_result *out,
+                                 struct weft_err **err);
+
+/** As weft_bench_result_parse for a file, of at most 16 MiB, or "-": standard input. Errors: also
+ * WEFT_E_IO; all name the file. */
 int weft_bench_result_load(const char *path, struct weft_bench_result *out, struct weft_err **err);
 
 #endif

@@ -210,14 +210,11 @@ static int read_strings(const struct place *of, const char *key, struct weft_str
     return 0;
 }
 
-/* A ratio that is written down has to be one, though ours is computed from the samples. */
-static int check_ratio(const struct place *of, struct weft_err **err)
+static int read_ratio(const struct place *of, struct weft_ratio *r, struct weft_err **err)
 {
-    double ignored;
-
-    return read_positive(of, "ratio", &ignored, err) < 0 ||
-                   read_positive(of, "low", &ignored, err) < 0 ||
-                   read_positive(of, "high", &ignored, err) < 0
+    return read_positive(of, "ratio", &r->ratio, err) < 0 ||
+                   read_positive(of, "low", &r->low, err) < 0 ||
+                   read_positive(of, "high", &r->high, err) < 0
                ? -1
                : 0;
 }
@@ -343,7 +340,7 @@ static int read_measured(const struct place *at, struct weft_bench_kernel *k, st
 {
     int64_t iterations;
 
-    if (check_ratio(at, err) < 0 ||
+    if (read_ratio(at, &k->ratio, err) < 0 ||
         read_whole(at, "iterations", 1, INT64_MAX, &iterations, err) < 0 ||
         (weft_json_get(at->j, "mhz") && read_positive(at, "mhz", &k->mhz, err) < 0) ||
         read_strings(at, "noise", &k->noise, err) < 0 || read_samples(at, k, err) < 0) {
@@ -395,7 +392,7 @@ static int read_kernels(const struct place *of, struct weft_bench_target *t, str
     return 0;
 }
 
-static int check_mean(const struct place *of, struct weft_err **err)
+static int read_mean(const struct place *of, struct weft_bench_target *t, struct weft_err **err)
 {
     struct place at = member(of, "mean");
 
@@ -403,7 +400,7 @@ static int check_mean(const struct place *of, struct weft_err **err)
         return -1;
     }
     return weft_json_get(at.j, "ratio") || weft_json_get(at.j, "low") || weft_json_get(at.j, "high")
-               ? check_ratio(&at, err)
+               ? read_ratio(&at, &t->mean, err)
                : 0;
 }
 
@@ -416,7 +413,7 @@ static int read_target(const struct place *at, struct weft_bench_target *t, stru
         check_object(&qemu, err) < 0 || read_reason(&qemu, "path", &t->qemu, err) < 0 ||
         read_some(&qemu, "version", &t->version, err) < 0 ||
         read_some(at, "cpu_model", &t->model, err) < 0 ||
-        read_some(at, "programs", &t->programs, err) < 0 || check_mean(at, err) < 0 ||
+        read_some(at, "programs", &t->programs, err) < 0 || read_mean(at, t, err) < 0 ||
         read_kernels(at, t, err) < 0) {
         return -1;
     }
@@ -464,8 +461,9 @@ static int read_targets(const struct place *top, struct weft_bench_result *r, st
     return 0;
 }
 
-/* What is not taken from the text: ratios, means, and whether a kernel did wrong. */
-static int sum_up(const struct place *top, struct weft_bench_result *r, struct weft_err **err)
+/* What has to be known of all kernels: that their samples are not too many, and whether one did
+ * wrong. */
+static int look_over(const struct place *top, struct weft_bench_result *r, struct weft_err **err)
 {
     struct place targets = member(top, "targets");
     size_t samples = 0;
@@ -476,16 +474,19 @@ static int sum_up(const struct place *top, struct weft_bench_result *r, struct w
             r->failed = r->failed || r->targets[t].kernels[k].failure;
         }
     }
-    if (samples > ALL_SAMPLES_MAX) {
-        return wrong(&targets, err, "have more than %d samples", ALL_SAMPLES_MAX);
-    }
+    return samples <= ALL_SAMPLES_MAX
+               ? 0
+               : wrong(&targets, err, "have more than %d samples", ALL_SAMPLES_MAX);
+}
+
+static void sum_up(struct weft_bench_result *r)
+{
     for (size_t t = 0; t < r->n; t++) {
         for (size_t k = 0; k < r->targets[t].n; k++) {
             (void)weft_bench_kernel_sum_up(&r->targets[t].kernels[k]);
         }
         weft_bench_target_sum_up(&r->targets[t]);
     }
-    return 0;
 }
 
 /* --- the whole --- */
@@ -537,11 +538,11 @@ static int read_result(const struct place *top, struct weft_bench_result *r, str
         return -1;
     }
     r->interrupted = !complete;
-    return sum_up(top, r, err);
+    return look_over(top, r, err);
 }
 
-int weft_bench_result_parse(const struct weft_json *j, struct weft_bench_result *out,
-                            struct weft_err **err)
+int weft_bench_result_parse_kept(const struct weft_json *j, struct weft_bench_result *out,
+                                 struct weft_err **err)
 {
     const struct place top = {.j = j};
     struct weft_bench_result r = {0};
@@ -551,6 +552,16 @@ int weft_bench_result_parse(const struct weft_json *j, struct weft_bench_result 
         return -1;
     }
     *out = r;
+    return 0;
+}
+
+int weft_bench_result_parse(const struct weft_json *j, struct weft_bench_result *out,
+                            struct weft_err **err)
+{
+    if (weft_bench_result_parse_kept(j, out, err) < 0) {
+        return -1;
+    }
+    sum_up(out);
     return 0;
 }
 
