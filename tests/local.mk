@@ -14,6 +14,8 @@ unit_tests += %D%/unit/test_platform %D%/unit/test_match
 unit_tests += %D%/unit/test_level %D%/unit/test_speeds
 unit_tests += %D%/unit/test_bench_facts %D%/unit/test_bench_result %D%/unit/test_bench_runner
 unit_tests += %D%/unit/test_bench_profile %D%/unit/test_bench_stats
+unit_tests += %D%/unit/test_bench_compare
+unit_tests += %D%/unit/test_bench_pods %D%/unit/test_result_log
 unit_tests += %D%/unit/test_elf %D%/unit/test_stub %D%/unit/test_qemu_copy
 unit_tests += %D%/unit/test_cpu %D%/unit/test_qemu_models
 unit_tests += %D%/unit/test_emulator %D%/unit/test_worker_salt
@@ -31,6 +33,10 @@ unit_tests += %D%/unit/test_solve_error
 unit_tests += %D%/unit/test_descriptor
 unit_tests += %D%/unit/test_stage %D%/unit/test_merge %D%/unit/test_layout
 unit_tests += %D%/unit/test_local_output
+
+# Results of benchmarks, made by hand.
+bench_fixture = %D%/unit/bench_fixture.c %D%/unit/bench_fixture.h
+%C%_unit_test_bench_compare_SOURCES = %D%/unit/test_bench_compare.c $(bench_fixture)
 
 # Images in a temporary directory, and faults in renames.
 image_fixture = %D%/unit/image_fixture.c %D%/unit/image_fixture.h
@@ -75,7 +81,7 @@ check-e2e: all %D%/progress-replay %D%/e2e/cpu-model %D%/e2e/worker-hold %D%/e2e
     %D%/e2e/elf-machine %D%/e2e/qemu-copy
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
-EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/lint.sh %D%/long
+EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/kube %D%/lint.sh %D%/long
 
 # Fuzz targets: `make check` runs each on its seeds and on changed copies of them; with clang,
 # tests/fuzz/run does it in earnest.
@@ -100,6 +106,9 @@ check_PROGRAMS += %D%/fuzz/fuzz_settings
 %C%_fuzz_fuzz_settings_LDADD = $(weft_libs)
 TESTS += %D%/fuzz/check
 EXTRA_DIST += %D%/fuzz/check %D%/fuzz/run %D%/fuzz/seeds
+check_PROGRAMS += %D%/fuzz/fuzz_collect
+%C%_fuzz_fuzz_collect_SOURCES = %D%/fuzz/fuzz_collect.c $(fuzz_driver)
+%C%_fuzz_fuzz_collect_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/fuzz/fuzz_cpuhelp
 %C%_fuzz_fuzz_cpuhelp_SOURCES = %D%/fuzz/fuzz_cpuhelp.c $(fuzz_driver)
 %C%_fuzz_fuzz_cpuhelp_LDADD = $(weft_libs)
