@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "bench/kernels.h"
+#include "bench/profile.h"
 #include "bench/result.h"
 #include "bench/results.h"
 #include "bench/runner.h"
@@ -267,23 +268,28 @@ static void done(void *data)
     weft_loop_stop(b->loop);
 }
 
-static int measure(struct bench *b, struct weft_err **err)
+/* From here on a signal ends only the measuring: what has been made is put away. */
+static int open_loop(struct bench *b, struct weft_err **err)
 {
     b->loop = weft_loop_create(err);
     if (!b->loop) {
         return -1;
     }
+    weft_signal_watch(b->loop, SIGINT, on_interrupt, b);
+    weft_signal_watch(b->loop, SIGTERM, on_interrupt, b);
+    weft_signal_watch(b->loop, SIGHUP, on_interrupt, b);
+    return 0;
+}
+
+static int measure(struct bench *b, struct weft_err **err)
+{
     pthread_mutex_init(&b->progress.lock, NULL);
     b->terminal = isatty(STDERR_FILENO);
     b->started_ms = weft_now_ms();
     b->shown_ms = b->started_ms;
-    weft_signal_watch(b->loop, SIGINT, on_interrupt, b);
-    weft_signal_watch(b->loop, SIGTERM, on_interrupt, b);
-    weft_signal_watch(b->loop, SIGHUP, on_interrupt, b);
     b->timer = weft_timer_start(b->loop, REDRAW_MS, REDRAW_MS, 1, show_progress, b);
     weft_work(b->loop, work, done, b);
     weft_loop_run(b->loop);
-    weft_loop_destroy(weft_steal(&b->loop));
     clear_line(b);
     pthread_mutex_destroy(&b->progress.lock);
     free(b->progress.what);
@@ -488,7 +494,12 @@ static int print_result(const struct bench *b, FILE *out, struct weft_err **err)
     if (b->opts.json) {
         fputs(lines, out);
     } else {
+        weft_auto_free struct weft_profile_change *last =
+            weft_xcalloc(b->result.n + 1, sizeof(*last));
+
         weft_bench_show(&b->result, out);
+        weft_profile_compare_last(b->state, &b->result, last);
+        weft_bench_show_last(&b->result, last, out);
     }
     return b->opts.output ? weft_write_file(b->opts.output, lines, strlen(lines), 0644, err) : 0;
 }
@@ -504,6 +515,9 @@ static void keep_result(const struct bench *b)
         return;
     }
     weft_info("kept as %s", path);
+    if (weft_profile_update(b->state, &err) < 0) {
+        weft_warn("builds will not know of it: %s", err->msg);
+    }
 }
 
 static int verdict(const struct bench *b, struct weft_err **err)
@@ -550,34 +564,43 @@ static int make_tmp(struct bench *b, struct weft_err **err)
         needed = needed || weft_kernel_needs_handler(b->opts.kernel.v[i]);
     }
     b->handlers = weft_path_join(b->tmp, "handlers");
-    if (!needed) {
-        b->no_handlers = weft_fmt("none was made");
-    } else if (weft_mkdirs(b->handlers, 0700, err) < 0) {
-        return -1;
-    } else {
+    if (needed) {
+        if (weft_mkdirs(b->handlers, 0700, err) < 0) {
+            return -1;
+        }
+        free(weft_steal(&b->no_handlers));
         (void)weft_unshare_handlers(b->handlers, &b->no_handlers);
     }
     return 0;
 }
 
-static int run_bench(struct bench *b, FILE *out, struct weft_err **err)
+static int measure_in_tmp(struct bench *b, struct weft_err **err)
 {
     int rc;
 
+    b->no_handlers = weft_fmt("none was made");
+    if (open_loop(b, err) < 0) {
+        return -1;
+    }
+    rc = make_tmp(b, err) < 0 ? -1 : measure(b, err);
+    if (!b->no_handlers) {
+        weft_unshare_end(b->handlers);
+    }
+    if (b->tmp) {
+        (void)weft_rmtree(b->tmp, NULL);
+    }
+    weft_loop_destroy(weft_steal(&b->loop));
+    return rc;
+}
+
+static int run_bench(struct bench *b, FILE *out, struct weft_err **err)
+{
     if (open_bench(b, err) < 0 ||
         (b->opts.platform.n > 0 ? add_named(b, err) : add_all(b, err)) < 0) {
         return -1;
     }
     b->result.quick = b->opts.quick;
-    if (make_tmp(b, err) < 0) {
-        return -1;
-    }
-    rc = measure(b, err);
-    if (!b->no_handlers) {
-        weft_unshare_end(b->handlers);
-    }
-    (void)weft_rmtree(b->tmp, NULL);
-    if (rc < 0) {
+    if (measure_in_tmp(b, err) < 0) {
         return -1;
     }
     keep_result(b);

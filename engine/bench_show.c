@@ -3,6 +3,7 @@
 
 #include "engine/bench_show.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -190,5 +191,66 @@ void weft_bench_show(const struct weft_bench_result *r, FILE *out)
     }
     if (r->interrupted) {
         fputs("interrupted: this is a part of what was asked for\n", out);
+    }
+}
+
+/* --- two runs --- */
+
+/* More is more than the same machine differs from itself when it is quiet. */
+static const double agree_within = 0.10;
+
+/* "12 min ago". Caller frees. */
+static char *ago(double s)
+{
+    static const struct {
+        double up_to, unit;
+        const char *name;
+    } units[] = {{90, 1, "s"}, {90 * 60, 60, "min"}, {36 * 3600, 3600, "h"}};
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (s < units[i].up_to) {
+            return weft_fmt("%.0f %s ago", s / units[i].unit, units[i].name);
+        }
+    }
+    return weft_fmt("%.0f days ago", s / (24 * 3600));
+}
+
+static void print_last(const struct weft_bench_result *r, const struct weft_bench_target *t,
+                       const struct weft_profile_change *last, FILE *out)
+{
+    weft_auto_free char *what = weft_bench_show_target(t);
+    weft_auto_free char *when = ago((double)(r->started - last->before) + r->seconds);
+    char name[WEFT_PLATFORM_SIZE];
+    bool agree = last->part <= agree_within;
+
+    weft_platform_format(&t->platform->platform, name);
+    fprintf(out, "  %s, %s, %s: ", name, what, when);
+    fprintf(out, agree ? "within %.0f %%" : "%.0f %% apart",
+            agree ? fmax(1, ceil(100 * last->part)) : 100 * last->part);
+    fprintf(out, " (%zu kernel%s)\n", last->n_kernels, last->n_kernels == 1 ? "" : "s");
+    if (!agree) {
+        fputs("    the machine is too noisy, or something has changed since: measure again\n", out);
+    }
+}
+
+void weft_bench_show_last(const struct weft_bench_result *r, const struct weft_profile_change *last,
+                          FILE *out)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < r->n; i++) {
+        if (last[i].n_kernels == 0) {
+            continue;
+        }
+        if (!any) {
+            fputs("compared to the last run here:\n", out);
+        }
+        any = true;
+        print_last(r, &r->targets[i], &last[i], out);
+    }
+    if (!any && !r->interrupted) {
+        fputs(
+            "no earlier run here to compare with: a second one shows how far these figures hold\n",
+            out);
     }
 }

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "bench/profile.h"
 #include "bench/result.h"
 
 /** Print all of it. */
@@ -27,5 +28,11 @@ char *weft_bench_show_target(const struct weft_bench_target *t);
  * did wrong are not ranked; those whose intervals overlap are called equal. Caller frees.
  */
 char *weft_bench_show_verdict(const struct weft_bench_target *targets, size_t n);
+
+/** How each target agrees with the last run on this machine that measured it too, a line each; and
+ * that there is none to compare with, where no target has one. @param last[r->n] as of
+ * weft_profile_compare_last */
+void weft_bench_show_last(const struct weft_bench_result *r, const struct weft_profile_change *last,
+                          FILE *out);
 
 #endif

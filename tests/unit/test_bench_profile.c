@@ -14,6 +14,7 @@
 #include "bench/kernels.h"
 #include "bench/profile.h"
 #include "bench/results.h"
+#include "engine/bench_show.h"
 #include "tests/helpers.h"
 
 enum {
@@ -452,13 +453,59 @@ static void test_compare_last(void **state)
     weft_bench_result_finish(&now);
 }
 
+/* What the report says of it. */
+static void test_show_last(void **state)
+{
+    static const char wanted[] =
+        "compared to the last run here:\n"
+        "  linux/arm64, QEMU 7.2 on max, 12 min ago: within 3 % (6 kernels)\n"
+        "  linux/arm64, QEMU 7.2 on cortex-a53, 3 h ago: 14 % apart (1 kernel)\n"
+        "    the machine is too noisy, or something has changed since: measure again\n"
+        "  linux/riscv64, QEMU 7.2 on its default CPU model, 30 days ago: within 1 % (2 kernels)\n";
+    struct weft_bench_result r;
+    struct weft_profile_change last[4] = {0};
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    (void)state;
+    start(&r, 1000);
+    r.seconds = 60;
+    add_target(&r, "linux/arm64", "max");
+    add_target(&r, "linux/arm64", "cortex-a53");
+    add_target(&r, "linux/s390x", "qemu");
+    add_target(&r, "linux/riscv64", NULL);
+    weft_bench_show_last(&r, last, out);
+    fflush(out);
+    assert_non_null(strstr(text, "no earlier run here to compare with"));
+    rewind(out);
+    last[0] = (struct weft_profile_change){r.started - 660, 0.021, 6};
+    last[1] = (struct weft_profile_change){r.started - 3 * HOUR, 0.141, 1};
+    last[3] = (struct weft_profile_change){r.started - 30 * 24 * HOUR, 0, 2};
+    weft_bench_show_last(&r, last, out);
+    fflush(out);
+    assert_string_equal(text, wanted);
+    fclose(out);
+    free(text);
+    weft_bench_result_finish(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        temp_test(test_each),         temp_test(test_trim),           temp_test(test_none),
-        temp_test(test_newest),       temp_test(test_common_kernels), temp_test(test_incomplete),
-        temp_test(test_failed),       temp_test(test_other_machine),  temp_test(test_other_measure),
-        temp_test(test_bad_profiles), temp_test(test_newer_weft),     temp_test(test_compare_last),
+        temp_test(test_each),
+        temp_test(test_trim),
+        temp_test(test_none),
+        temp_test(test_newest),
+        temp_test(test_common_kernels),
+        temp_test(test_incomplete),
+        temp_test(test_failed),
+        temp_test(test_other_machine),
+        temp_test(test_other_measure),
+        temp_test(test_bad_profiles),
+        cmocka_unit_test(test_show_last),
+        temp_test(test_newer_weft),
+        temp_test(test_compare_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
