@@ -14,7 +14,7 @@ unit_tests += %D%/unit/test_platform %D%/unit/test_match
 unit_tests += %D%/unit/test_level %D%/unit/test_speeds
 unit_tests += %D%/unit/test_bench_facts %D%/unit/test_bench_result %D%/unit/test_bench_runner
 unit_tests += %D%/unit/test_bench_profile %D%/unit/test_bench_stats
-unit_tests += %D%/unit/test_bench_compare
+unit_tests += %D%/unit/test_bench_compare %D%/unit/test_bench_nodes
 unit_tests += %D%/unit/test_bench_pods %D%/unit/test_result_log
 unit_tests += %D%/unit/test_elf %D%/unit/test_stub %D%/unit/test_qemu_copy
 unit_tests += %D%/unit/test_cpu %D%/unit/test_qemu_models
@@ -24,7 +24,7 @@ unit_tests += %D%/unit/test_emulator %D%/unit/test_worker_salt
 unit_tests += %D%/unit/test_reference
 unit_tests += %D%/unit/test_dockerfile
 unit_tests += %D%/unit/test_jobs
-unit_tests += %D%/unit/test_flags
+unit_tests += %D%/unit/test_flags %D%/unit/test_html
 unit_tests += %D%/unit/test_request %D%/unit/test_settings
 unit_tests += %D%/unit/test_plan
 unit_tests += %D%/unit/test_solve
@@ -37,6 +37,7 @@ unit_tests += %D%/unit/test_local_output
 # Results of benchmarks, made by hand.
 bench_fixture = %D%/unit/bench_fixture.c %D%/unit/bench_fixture.h
 %C%_unit_test_bench_compare_SOURCES = %D%/unit/test_bench_compare.c $(bench_fixture)
+%C%_unit_test_bench_nodes_SOURCES = %D%/unit/test_bench_nodes.c $(bench_fixture)
 
 # Images in a temporary directory, and faults in renames.
 image_fixture = %D%/unit/image_fixture.c %D%/unit/image_fixture.h
@@ -75,9 +76,14 @@ check_PROGRAMS += %D%/e2e/qemu-copy
 check_PROGRAMS += %D%/e2e/cpu-model
 %C%_e2e_cpu_model_LDADD = $(weft_libs)
 
+# The page of a comparison, of made-up nodes.
+check_PROGRAMS += %D%/e2e/bench-page
+%C%_e2e_bench_page_SOURCES = %D%/e2e/bench-page.c
+%C%_e2e_bench_page_LDADD = $(weft_libs)
+
 # End-to-end tests: real buildkitd, real QEMU. PATTERN=... runs some of them.
 .PHONY: check-e2e
-check-e2e: all %D%/progress-replay %D%/e2e/cpu-model %D%/e2e/worker-hold %D%/e2e/deny-mount \
+check-e2e: all %D%/progress-replay %D%/e2e/bench-page %D%/e2e/cpu-model %D%/e2e/worker-hold %D%/e2e/deny-mount \
     %D%/e2e/elf-machine %D%/e2e/qemu-copy
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
