@@ -382,6 +382,7 @@ static int open_bench(struct bench *b, struct weft_err **err)
     b->copies_dir = weft_path_join(b->state, "qemu");
     b->answers = open_answers(b);
     weft_qemu_scan(joined, b->answers, &b->qemus);
+    weft_profile_load(b->state, &b->speeds);
     return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "bench/profile.h"
 #include "binfmt/emulator.h"
 #include "binfmt/health.h"
 #include "binfmt/qemu.h"
@@ -283,6 +284,7 @@ static void recall_health(struct session *s, size_t i)
 
 static int open_session(struct session *s, bool keep, struct weft_err **err)
 {
+    weft_auto_free char *state = weft_dir_state(NULL);
     weft_auto_free char *dirs = NULL;
 
     if (weft_settings_load(&s->settings, err) < 0) {
@@ -299,6 +301,9 @@ static int open_session(struct session *s, bool keep, struct weft_err **err)
     dirs = dirs_of(&s->settings);
     s->answers = open_answers(keep);
     weft_qemu_scan(dirs, s->answers, &s->qemus);
+    if (state) {
+        weft_profile_load(state, &s->speeds);
+    }
     s->rows = weft_xcalloc(s->qemus.n + 1, sizeof(*s->rows));
     for (size_t i = 0; i < s->qemus.n; i++) {
         find_model(s, i);

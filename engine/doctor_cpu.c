@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "bench/profile.h"
 #include "binfmt/emulator.h"
 #include "binfmt/qemu.h"
 #include "engine/doctor_check.h"
@@ -35,6 +36,9 @@ static void try_models(struct weft_try_self *self, const void *data)
 
     setenv("TMPDIR", self->dir, 1);
     weft_qemu_scan(d->qemu_dirs, d->answers, &qemus);
+    if (d->state_root) {
+        weft_profile_load(d->state_root, &speeds);
+    }
     info = weft_doctor_emulated(d, &qemus);
     if (!info) {
         return;

@@ -20,6 +20,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "bench/profile.h"
 #include "binfmt/existing.h"
 #include "binfmt/probe.h"
 #include "binfmt/qemu.h"
@@ -152,6 +153,7 @@ static int find_qemus(struct weft_worker_config *cfg, const struct weft_worker_o
     path = weft_path_join(cfg->copies_dir, "answers.json");
     cfg->answers = weft_answers_create(path);
     weft_qemu_scan(dirs, cfg->answers, &cfg->qemus);
+    weft_profile_load(cfg->state_root, &cfg->speeds);
     return 0;
 }
 
