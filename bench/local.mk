@@ -27,8 +27,8 @@ libweft_a_SOURCES += \
 	%D%/target.c \
 	%D%/target.h
 
-# What results are valid against.
-EXTRA_DIST += %D%/result.schema.json
+# What results and comparisons are valid against.
+EXTRA_DIST += %D%/result.schema.json %D%/compare.schema.json
 
 # What weft costs, measured: bench/README.md.
 EXTRA_DIST += %D%/overhead %D%/README.md %D%/qemu_rank %D%/guest/qemu_rank.c
