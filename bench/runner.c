@@ -26,7 +26,6 @@ enum {
     RUN_MS = 60 * 1000, /* no run takes longer, or it is a failure */
     EMULATED_MS = 2000, /* ... unless the emulated one would take longer than this */
     KERNEL_MS = 60000,  /* no pair is begun later than so long after the first run of a kernel */
-    PAIRS_MAX_QUICK = 8,
     EMULATED_MS_QUICK = 700,
     KERNEL_MS_QUICK = 7000,
 };
@@ -157,9 +156,10 @@ static void note_others(struct unit *u, const struct weft_ticks *before,
     if (after->total > before->total) {
         double all = (double)(after->total - before->total);
 
+        /* of what it waited for disks the kernel may take some back */
         u->ticks += all;
-        u->others_ticks += all - (double)(after->idle - before->idle) -
-                           (double)(after->steal - before->steal) - own;
+        u->others_ticks += all - ((double)after->idle - (double)before->idle) -
+                           ((double)after->steal - (double)before->steal) - own;
     }
 }
 
@@ -199,7 +199,7 @@ static bool enough(const struct unit *u, size_t counted)
     if (counted >= PAIRS_MIN && !is_wide(&u->out->ratio)) {
         return true;
     }
-    if (u->out->n >= (quick ? PAIRS_MAX_QUICK : PAIRS_MAX)) {
+    if (u->out->n >= PAIRS_MAX) {
         return true;
     }
     return u->out->n >= PAIRS_MIN &&

@@ -11,8 +11,9 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-/* The interval leaves out as much on each side. */
+/* The interval leaves out as much on each side, and that is so many standard deviations away. */
 #define TAIL 0.025
+#define Z 1.959964
 
 /* Marsaglia's xorshift with 64 bits. Where it starts does not matter, but has to be the same each
  * time, and not 0. */
@@ -86,10 +87,26 @@ static double median_of_resample(const struct weft_stats_set *set, struct random
                  : (nth(set, drawn, n / 2 - 1) + nth(set, drawn, n / 2)) / 2;
 }
 
-/* Neither end is beyond the ratio itself: with few pairs a percentile can be. */
-static void set_interval(double *figures, struct weft_ratio *out)
+/*
+ * What the interval of one median of n has to leave out on each side: with TAIL itself, that of
+ * seven pairs has the true ratio in it in 87 % of all cases. So the percentiles are moved out by
+ * what Student's t is beyond the normal distribution, and by the variance that a resample lacks
+ * (Hesterberg's expanded percentiles); then it is at least 94 %, from five pairs on. The t is the
+ * expansion by degrees of freedom, off by 1 % for 4.
+ */
+static double tail_of_median(size_t n)
 {
-    size_t cut = (size_t)(TAIL * WEFT_STATS_RESAMPLES);
+    double df = (double)n - 1;
+    double t = Z + (pow(Z, 3) + Z) / (4 * df) +
+               (5 * pow(Z, 5) + 16 * pow(Z, 3) + 3 * Z) / (96 * df * df);
+
+    return n > 1 ? erfc(t * sqrt((double)n / df) / sqrt(2)) / 2 : TAIL;
+}
+
+/* Neither end is beyond the ratio itself: with few pairs a percentile can be. */
+static void set_interval(double *figures, double tail, struct weft_ratio *out)
+{
+    size_t cut = (size_t)(tail * WEFT_STATS_RESAMPLES);
 
     qsort(figures, WEFT_STATS_RESAMPLES, sizeof(*figures), compare);
     out->low = fmin(figures[cut], out->ratio);
@@ -154,7 +171,7 @@ struct weft_ratio weft_stats_mean(const struct weft_stats_set *sets, size_t n)
 
     weft_stats_resample(sets, n, 0, spread);
     out.ratio = spread->mean;
-    set_interval(spread->resampled, &out);
+    set_interval(spread->resampled, n == 1 ? tail_of_median(sets[0].n) : TAIL, &out);
     return out;
 }
 
@@ -167,6 +184,6 @@ struct weft_ratio weft_stats_quotient(const struct weft_stats_spread *a,
     for (size_t i = 0; i < WEFT_STATS_RESAMPLES; i++) {
         figures[i] = a->resampled[i] / b->resampled[i];
     }
-    set_interval(figures, &out);
+    set_interval(figures, TAIL, &out);
     return out;
 }

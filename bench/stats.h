@@ -26,7 +26,7 @@ struct weft_ratio {
 double weft_stats_median(double *v, size_t n);
 
 /** The median of the ratios[n] of pairs, n >= 1, each > 0, and its interval, from
- * WEFT_STATS_RESAMPLES samples drawn with replacement. */
+ * WEFT_STATS_RESAMPLES samples drawn with replacement, wide enough for so few pairs. */
 struct weft_ratio weft_stats_ratio(const double *ratios, size_t n);
 
 /** The ratios of the pairs of one kernel. */

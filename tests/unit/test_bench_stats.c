@@ -42,17 +42,22 @@ static void test_no_spread(void **state)
  * Five different ratios: the median of a resample of five is the k-th smallest with a probability
  * that can be counted. It is the smallest when at least three draws are: 5.792 %; so the 2.5 %
  * percentiles are the extremes. With nine it is the smallest in 0.14 %, at most the second in
- * 3.0 %: the ends are the second and the eighth.
+ * 3.0 %: the ends are the second and the eighth. With seven it is the smallest in 1.0 %, but the
+ * percentiles of so few are taken further out: from the second to the sixth would be 87 %.
  */
 static void test_known_interval(void **state)
 {
-    const double five[] = {5, 1, 4, 2, 3}, nine[] = {9, 8, 7, 6, 5, 4, 3, 2, 1};
+    const double five[] = {5, 1, 4, 2, 3}, seven[] = {7, 1, 6, 2, 5, 3, 4};
+    const double nine[] = {9, 8, 7, 6, 5, 4, 3, 2, 1};
     struct weft_ratio r = weft_stats_ratio(five, COUNT(five));
 
     (void)state;
     assert_near(r.ratio, 3, 1e-12);
     assert_near(r.low, 1, 1e-12);
     assert_near(r.high, 5, 1e-12);
+    r = weft_stats_ratio(seven, COUNT(seven));
+    assert_near(r.low, 1, 1e-12);
+    assert_near(r.high, 7, 1e-12);
     r = weft_stats_ratio(nine, COUNT(nine));
     assert_near(r.ratio, 5, 1e-12);
     assert_near(r.low, 2, 1e-12);
