@@ -144,10 +144,10 @@ static void row(struct weft_buf *b, const struct ranking *r, size_t i)
     weft_buf_printf(b, "<tr><td class='n'>%zu%s</td>", e->rank, tied(r->p, i) ? "\u00a0tie" : "");
     weft_buf_printf(b, "<th scope='row'><a href='#node-%zu'>", e->node);
     weft_html_text(b, node->name);
-    weft_buf_puts(b, "</a>");
+    weft_buf_puts(b, "</a> ");
     weft_html_element(b, "small", "%s", node->pool);
     weft_buf_puts(b, "</th>");
-    weft_buf_printf(b, "<td class='n'>%s<strong>%s</strong><small>%s</small></td>",
+    weft_buf_printf(b, "<td class='n'>%s<strong>%s</strong> <small>%s</small></td>",
                     e->noisy ? "<span class='mark'>noisy</span> " : "", time, interval);
     bar(b, &r->axis, e);
     if (e->native) {
@@ -155,7 +155,7 @@ static void row(struct weft_buf *b, const struct ranking *r, size_t i)
     } else {
         weft_auto_free char *what = weft_bench_show_target(e->target);
 
-        weft_buf_puts(b, "<td class='how'><span>emulated</span>");
+        weft_buf_puts(b, "<td class='how'><span>emulated</span> ");
         weft_html_element(b, "small", "%s", what);
         weft_buf_puts(b, "</td>");
     }
@@ -184,7 +184,7 @@ static void rows(struct weft_buf *b, const struct ranking *r, size_t from, size_
 
     weft_page_table_begin(b, table_id, caption);
     weft_buf_puts(b, "<thead><tr><th scope='col' class='n'>Rank</th><th scope='col'>Node</th>"
-                     "<th scope='col' class='n'>Time<small>95 % interval</small></th>");
+                     "<th scope='col' class='n'>Time <small>95 % interval</small></th>");
     axis_head(b, &r->axis);
     weft_buf_puts(b, "<th scope='col'>Runs it</th>");
     if (r->emulated) {
