@@ -734,6 +734,17 @@ static void watch_signals(struct weft_build *b)
     }
 }
 
+static void warn(const struct weft_request *r)
+{
+    for (size_t i = 0; i < r->ignored.n; i++) {
+        weft_warn("--%s does nothing: docker buildx ignores it, too", r->ignored.v[i]);
+    }
+    if (r->n_outputs == 0 && !r->cache_only) {
+        weft_warn("no output specified: the result stays in the workers' cache only; "
+                  "use -o to write it somewhere");
+    }
+}
+
 static int run(struct weft_build *b, FILE *out, struct weft_err **err)
 {
     int rc;
@@ -749,10 +760,7 @@ static int run(struct weft_build *b, FILE *out, struct weft_err **err)
     if (weft_build_setup(b, err) < 0) {
         return -1;
     }
-    if (b->r->n_outputs == 0) {
-        weft_warn("no output specified: the result stays in the workers' cache only; "
-                  "use -o to write it somewhere");
-    }
+    warn(b->r);
     weft_timer_start(b->loop, TICK_MS, TICK_MS, 1, on_tick, b);
     for (size_t i = 0; i < b->plan.n_slots; i++) {
         weft_work(b->loop, acquire_work, acquire_done, &b->slots[i]);

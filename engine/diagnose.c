@@ -186,6 +186,20 @@ static bool illegal(const struct weft_failure_facts *f, struct weft_diagnosis *d
     return true;
 }
 
+/* runc: "error setting rlimit type 8: operation not permitted"; crun: "setrlimit `RLIMIT_...`" */
+static bool limit(const struct weft_failure_facts *f, struct weft_diagnosis *d)
+{
+    if (!find(f, "error setting rlimit") && !find(f, "setrlimit `RLIMIT_")) {
+        return false;
+    }
+    set(d, WEFT_CAUSE_LIMIT,
+        weft_xstrdup("a limit cannot be raised: --ulimit asks for more than the worker has itself"),
+        weft_xstrdup("ask for less: `ulimit -Ha` shows what there is\n"
+                     "or raise the limit where weft runs, and start the workers anew: "
+                     "`weft worker stop --all`"));
+    return true;
+}
+
 static bool killed(const struct weft_failure_facts *f, struct weft_diagnosis *d)
 {
     const char *s = f->error ? strstr(f->error, "exit code: 137") : NULL;
@@ -202,7 +216,7 @@ static bool killed(const struct weft_failure_facts *f, struct weft_diagnosis *d)
 bool weft_diagnose(const struct weft_failure_facts *facts, struct weft_diagnosis *out)
 {
     static bool (*const causes[])(const struct weft_failure_facts *f, struct weft_diagnosis *d) = {
-        guest_signal, no_loader, qemu_internal, exec_format, illegal, killed,
+        guest_signal, no_loader, qemu_internal, exec_format, illegal, limit, killed,
     };
 
     for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {

@@ -17,6 +17,7 @@ enum weft_cause {
     WEFT_CAUSE_NO_LOADER,     /* QEMU did not find the program's dynamic loader */
     WEFT_CAUSE_EXEC_FORMAT,   /* the kernel could not run the program: another architecture, or no
                                  program */
+    WEFT_CAUSE_LIMIT,         /* --ulimit asked for more than the worker has itself */
     WEFT_CAUSE_KILLED,        /* SIGKILL, as the out-of-memory killer sends it */
 };
 

@@ -62,17 +62,29 @@ static int unknown_name(const struct parser *p, const char *name)
     return weft_err_hint(p->err, "--help, which lists the flags");
 }
 
+static bool is_switch(const struct weft_flag *f)
+{
+    return f->kind == WEFT_FLAG_SWITCH || (f->kind == WEFT_FLAG_IGNORED && !f->metavar);
+}
+
 static int set_value(const struct parser *p, const struct weft_flag *f, const char *value)
 {
     void *field = p->data + f->offset;
+    bool on;
 
+    if (is_switch(f) && weft_parse_bool(value, &on) < 0) {
+        weft_auto_free char *shown = weft_printable(value);
+
+        return weft_fail(p->err, WEFT_E_USAGE, "--%s takes true or false, not \"%s\"", f->name,
+                         shown);
+    }
     switch (f->kind) {
     case WEFT_FLAG_SWITCH:
-        if (weft_parse_bool(value, field) < 0) {
-            weft_auto_free char *shown = weft_printable(value);
-
-            return weft_fail(p->err, WEFT_E_USAGE, "--%s takes true or false, not \"%s\"", f->name,
-                             shown);
+        *(bool *)field = on;
+        return 0;
+    case WEFT_FLAG_IGNORED:
+        if (!weft_strv_has(field, f->name)) {
+            weft_strv_add(field, f->name);
         }
         return 0;
     case WEFT_FLAG_VALUE:
@@ -112,7 +124,7 @@ static int parse_long(struct parser *p, const char *text)
     if (text[len] == '=') {
         return set_value(p, f, text + len + 1);
     }
-    return f->kind == WEFT_FLAG_SWITCH ? set_value(p, f, "true") : set_from_next(p, f);
+    return is_switch(f) ? set_value(p, f, "true") : set_from_next(p, f);
 }
 
 /* "-qD", "-t x", "-tx", "-t=x", "-q=false"; text is what follows the dash. */
@@ -136,7 +148,7 @@ static int parse_letters(struct parser *p, const char *text)
         if (*rest == '=') {
             return set_value(p, f, rest + 1);
         }
-        if (f->kind != WEFT_FLAG_SWITCH) {
+        if (!is_switch(f)) {
             return *rest ? set_value(p, f, rest) : set_from_next(p, f);
         }
         if (set_value(p, f, "true") < 0) {

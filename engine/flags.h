@@ -21,6 +21,7 @@ enum weft_flag_kind {
     WEFT_FLAG_SWITCH,  /* a bool */
     WEFT_FLAG_VALUE,   /* a char *, NULL until it is given; the last one counts */
     WEFT_FLAG_LIST,    /* a struct weft_strv; may be given again and again */
+    WEFT_FLAG_IGNORED, /* a struct weft_strv: its name, if it was given; a switch without metavar */
 };
 
 /** One row of a table. */
@@ -28,7 +29,7 @@ struct weft_flag {
     enum weft_flag_kind kind;
     char letter;         /* or 0 */
     const char *name;    /* without dashes */
-    const char *metavar; /* what the help calls the value; NULL for a switch */
+    const char *metavar; /* what the help calls the value; NULL: it takes none, a switch */
     size_t offset;       /* of the field in the caller's struct */
     const char *help;    /* lines end with '\n' but for the last */
 };

@@ -41,6 +41,7 @@ libweft_a_SOURCES += \
 	%D%/request_output.c \
 	%D%/request_parts.c \
 	%D%/request_parts.h \
+	%D%/request_run.c \
 	%D%/request_secret.c \
 	%D%/request_source.c \
 	%D%/settings.c \

@@ -50,6 +50,11 @@ struct raw {
     struct weft_strv allow;
     struct weft_strv attests;
     struct weft_strv outputs;
+    struct weft_strv no_cache_filter;
+    struct weft_strv hosts;
+    struct weft_strv ulimits;
+    char *shm_size;
+    struct weft_strv ignored;
     struct weft_strv paths; /* what is no flag */
     bool no_cache;
     bool pull;
@@ -75,6 +80,10 @@ struct raw {
 #define LIST(letter, name, field, metavar, help)                                 \
     {                                                                            \
         WEFT_FLAG_LIST, letter, name, metavar, offsetof(struct raw, field), help \
+    }
+#define IGNORED(name, metavar, help)                                             \
+    {                                                                            \
+        WEFT_FLAG_IGNORED, 0, name, metavar, offsetof(struct raw, ignored), help \
     }
 
 static const struct weft_flag flags[] = {
@@ -102,6 +111,7 @@ static const struct weft_flag flags[] = {
          "type=oci,dest=DIR,tar=false   an OCI layout directory\n"
          "type=local,dest=DIR or DIR    the files of the image\n"
          "type=tar,dest=FILE            the same, as a tar file\n"
+         "type=cacheonly                nothing but the cache\n"
          "dest=- is standard output, and \"-\" is type=tar,dest=-.\n"
          "Also for oci: name, compression, compression-level,\n"
          "force-compression, oci-mediatypes, oci-artifact,\n"
@@ -118,6 +128,8 @@ static const struct weft_flag flags[] = {
 
     HEADING("How it is built"),
     SWITCH(0, "no-cache", no_cache, "run every step again"),
+    LIST(0, "no-cache-filter", no_cache_filter, "STAGE[,...]",
+         "run every step of these stages again"),
     SWITCH(0, "pull", pull, "look for newer base images"),
     SWITCH(0, "pull-frontend", pull_frontend,
            "fetch the frontend that \"# syntax\" names also where the\n"
@@ -130,6 +142,12 @@ static const struct weft_flag flags[] = {
          "of $SSH_AUTH_SOCK)"),
     VALUE(0, "network", network, "MODE",
           "network of RUN: default, none or host (default: \"default\")"),
+    LIST(0, "add-host", hosts, "NAME=ADDRESS",
+         "a line in /etc/hosts of RUN; the address host-gateway is this\n"
+         "machine"),
+    VALUE(0, "shm-size", shm_size, "SIZE", "size of /dev/shm in RUN, such as 256m"),
+    LIST(0, "ulimit", ulimits, "NAME=SOFT[:HARD]",
+         "a limit of the processes of RUN: nofile=1024:2048"),
     LIST(0, "allow", allow, "ENTITLEMENT",
          "allow RUN to ask for network.host or security.insecure"),
     LIST(0, "cpu", cpu, "[PLATFORM=]CPU",
@@ -152,11 +170,19 @@ static const struct weft_flag flags[] = {
 
     HEADING("What is shown"),
     VALUE(0, "progress", progress, "MODE",
-          "auto, tty, plain, rawjson or quiet (default: $BUILDKIT_PROGRESS,\n"
-          "else auto)"),
+          "auto, tty, plain, rawjson, quiet or none (default:\n"
+          "$BUILDKIT_PROGRESS, else auto)"),
     SWITCH('q', "quiet", quiet, "no progress; print the image's ID on standard output"),
     SWITCH('D', "debug", debug, "say what is done and why"),
     SWITCH('h', "help", help, "show this help"),
+
+    HEADING("Taken with a warning, and ignored, as docker buildx does"),
+    IGNORED("compress", NULL, "the context is never compressed"),
+    IGNORED("force-rm", NULL, "no containers are left to remove"),
+    IGNORED("isolation", "TYPE", "there is but one"),
+    IGNORED("rm", NULL, "no containers are left to remove"),
+    IGNORED("security-opt", "OPTION", "RUN --security asks for more, --allow gives it"),
+    IGNORED("squash", NULL, "a last stage with one COPY --from has one layer"),
 };
 
 enum {
@@ -198,6 +224,7 @@ static void raw_finish(struct raw *raw)
             weft_strv_finish(field);
         }
     }
+    weft_strv_finish(&raw->ignored);
     weft_strv_finish(&raw->paths);
 }
 
@@ -404,10 +431,10 @@ static int set_attests(struct weft_request *r, const struct raw *raw, struct wef
 
 static int set_progress(struct weft_request *r, const struct raw *raw, struct weft_err **err)
 {
-    static const char *const names[] = {"auto", "tty", "plain", "rawjson", "quiet"};
+    static const char *const names[] = {"auto", "tty", "plain", "rawjson", "quiet", "none"};
     static const enum weft_progress_mode modes[] = {
         WEFT_PROGRESS_AUTO,    WEFT_PROGRESS_TTY,   WEFT_PROGRESS_PLAIN,
-        WEFT_PROGRESS_RAWJSON, WEFT_PROGRESS_QUIET,
+        WEFT_PROGRESS_RAWJSON, WEFT_PROGRESS_QUIET, WEFT_PROGRESS_QUIET,
     };
     const char *from_env = env("BUILDKIT_PROGRESS");
     int i = 0;
@@ -559,6 +586,22 @@ static int set_epoch(struct weft_request *r, struct weft_err **err)
     return 0;
 }
 
+static int set_run(struct weft_request *r, const struct raw *raw, struct weft_err **err)
+{
+    if (raw->no_cache && raw->no_cache_filter.n > 0) {
+        return weft_fail(err, WEFT_E_USAGE, "--no-cache and --no-cache-filter exclude each other");
+    }
+    if (weft_request_set_shm_size(r, raw->shm_size, err) < 0) {
+        return weft_err_wrap(err, "--shm-size");
+    }
+    return add_all(r, "--no-cache-filter", &raw->no_cache_filter, weft_request_add_no_cache, err) <
+                       0 ||
+                   add_all(r, "--add-host", &raw->hosts, weft_request_add_host, err) < 0 ||
+                   add_all(r, "--ulimit", &raw->ulimits, weft_request_add_ulimit, err) < 0
+               ? -1
+               : 0;
+}
+
 static int set_inputs(struct weft_request *r, const struct raw *raw, struct weft_err **err)
 {
     if (add_pairs("--build-arg", &raw->build_args, true, &r->build_args, err) < 0 ||
@@ -566,7 +609,7 @@ static int set_inputs(struct weft_request *r, const struct raw *raw, struct weft
         add_all(r, "--build-context", &raw->contexts, weft_request_add_context, err) < 0 ||
         add_all(r, "--secret", &raw->secrets, weft_request_add_secret, err) < 0 ||
         add_all(r, "--ssh", &raw->ssh, weft_request_add_ssh, err) < 0 ||
-        add_all(r, "--allow", &raw->allow, add_entitlement, err) < 0) {
+        add_all(r, "--allow", &raw->allow, add_entitlement, err) < 0 || set_run(r, raw, err) < 0) {
         return -1;
     }
     if (raw->target && *raw->target) {
@@ -592,6 +635,7 @@ static int resolve(struct weft_request *r, const struct raw *raw, struct weft_er
     if (raw->jobs && weft_parse_long(raw->jobs, 1, JOBS_MAX, "--jobs", &r->jobs, err) < 0) {
         return -1;
     }
+    weft_strv_concat(&r->ignored, &raw->ignored);
     r->fail_fast = raw->fail_fast;
     r->debug = raw->debug;
     if (set_progress(r, raw, err) < 0 || set_workers(r, raw, err) < 0 ||
@@ -656,5 +700,9 @@ void weft_request_finish(struct weft_request *r)
     weft_strv_finish(&r->ssh);
     weft_strv_finish(&r->allow);
     weft_strv_finish(&r->attests);
+    weft_strv_finish(&r->no_cache_stages);
+    weft_strv_finish(&r->hosts);
+    weft_strv_finish(&r->ulimits);
+    weft_strv_finish(&r->ignored);
     *r = (struct weft_request){0};
 }

@@ -78,10 +78,14 @@ struct weft_request {
     struct weft_named_context *contexts;
     size_t n_contexts;
     bool no_cache;
+    struct weft_strv no_cache_stages; /* whose steps run again */
     bool pull;
     struct weft_strv secrets; /* as buildctl takes them, paths absolute */
     struct weft_strv ssh;     /* the same */
     struct weft_strv allow;
+    struct weft_strv hosts;   /* "NAME=ADDRESS", for /etc/hosts of RUN */
+    struct weft_strv ulimits; /* "NAME=SOFT:HARD", of RUN */
+    int64_t shm_bytes;        /* of /dev/shm of RUN; 0: not given */
     char *network;            /* "default", "none", "host"; or NULL */
     struct weft_strv attests; /* "TYPE=ATTRS", such as "provenance=mode=min" */
     /* --provenance (also false) or --attest type=provenance was on the command line, or
@@ -90,6 +94,7 @@ struct weft_request {
     bool sbom_given; /* --sbom or --attest type=sbom was on the command line */
     struct weft_output *outputs;
     size_t n_outputs;
+    bool cache_only; /* --output type=cacheonly: that nothing is written is what was asked for */
     char *metadata_file; /* absolute path, or NULL */
     char *iidfile;       /* absolute path, or NULL */
     enum weft_progress_mode progress;
@@ -102,7 +107,8 @@ struct weft_request {
     char *qemu;                 /* a version, or an absolute directory; or NULL */
     struct weft_strv qemu_dirs; /* absolute directories to look in first */
     enum weft_workers_mode workers;
-    long worker_idle_s; /* seconds after which an idle worker is stopped; 0: at once */
+    long worker_idle_s;       /* seconds after which an idle worker is stopped; 0: at once */
+    struct weft_strv ignored; /* flags that were given and do nothing: "squash" */
     bool debug;
     bool help; /* the user wants weft_request_help, and nothing else here is set */
 };

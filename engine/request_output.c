@@ -23,7 +23,7 @@ static const struct {
 };
 
 /* buildx's other ones. */
-static const char *const later_types[] = {"image", "registry", "docker", "cacheonly"};
+static const char *const later_types[] = {"image", "registry", "docker"};
 
 /* What may stand beside type. BuildKit takes any attribute in silence, so that a typing error would
  * go unseen. */
@@ -93,6 +93,9 @@ static int parse_type(const char *value, enum weft_output_type *out, struct weft
             return 0;
         }
         names[i] = types[i].name;
+    }
+    if (strcmp(value, "cacheonly") == 0) {
+        return weft_fail(err, WEFT_E_USAGE, "type=cacheonly has no attributes");
     }
     if (is_one_of(value, later_types, N(later_types))) {
         weft_fail(err, WEFT_E_USAGE, "type=%s is not supported by this version of weft", value);
@@ -275,6 +278,10 @@ int weft_request_add_output(struct weft_request *r, const char *value, struct we
 {
     struct weft_output o = {0};
 
+    if (strcmp(value, "type=cacheonly") == 0) {
+        r->cache_only = true;
+        return 0;
+    }
     if (parse(r, value, &o, err) < 0) {
         free(o.dest);
         weft_strv_finish(&o.attrs);

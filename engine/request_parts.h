@@ -34,6 +34,18 @@ int weft_request_add_attest(struct weft_request *r, const char *value, struct we
 int weft_request_add_attest_short(struct weft_request *r, const char *type, const char *value,
                                   struct weft_err **err);
 
+/** One --add-host. */
+int weft_request_add_host(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** --shm-size, or NULL. */
+int weft_request_set_shm_size(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** One --ulimit. */
+int weft_request_add_ulimit(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** One --no-cache-filter. */
+int weft_request_add_no_cache(struct weft_request *r, const char *value, struct weft_err **err);
+
 /** PATH and --file (or NULL). */
 int weft_request_set_source(struct weft_request *r, const char *path, const char *file,
                             struct weft_err **err);

@@ -3,6 +3,7 @@
 
 #include "engine/solve.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +134,39 @@ static char *platform_text(const struct weft_solve *s)
     return weft_xstrdup(name);
 }
 
+static void add_no_cache(const struct weft_solve *s, struct weft_strv *argv)
+{
+    const struct weft_request *r = s->request;
+    weft_auto_free char *stages = weft_strv_join(&r->no_cache_stages, ",");
+
+    if (s->use_cache) {
+        return;
+    }
+    if (r->no_cache) {
+        weft_strv_add(argv, "--no-cache");
+    } else if (*stages) {
+        opt(argv, "no-cache", stages);
+    }
+}
+
+/* What RUN steps find. BuildKit takes each list as a line of CSV. */
+static void add_run(const struct weft_request *r, struct weft_strv *argv)
+{
+    weft_auto_free char *hosts = weft_strv_join(&r->hosts, ",");
+    weft_auto_free char *ulimits = weft_strv_join(&r->ulimits, ",");
+
+    if (*hosts) {
+        opt(argv, "add-hosts", hosts);
+    }
+    if (*ulimits) {
+        opt(argv, "ulimit", ulimits);
+    }
+    if (r->shm_bytes > 0) {
+        weft_strv_add(argv, "--opt");
+        weft_strv_addf(argv, "shm-size=%" PRId64, r->shm_bytes);
+    }
+}
+
 void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
 {
     const struct weft_request *r = s->request;
@@ -156,9 +190,8 @@ void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
     if (s->index) {
         opt(argv, "multi-platform", "true");
     }
-    if (r->no_cache && !s->use_cache) {
-        weft_strv_add(argv, "--no-cache");
-    }
+    add_no_cache(s, argv);
+    add_run(r, argv);
     if (r->pull) {
         opt(argv, "image-resolve-mode", "pull");
     }

@@ -299,6 +299,44 @@ done
 made ctx
 grep -q 'warning: no output specified' log || fail "$(cat log)"
 
+note "--add-host, --shm-size, --ulimit"
+dockerfile run <<'END'
+FROM busybox
+RUN cat /etc/hosts >/hosts.txt; ulimit -Sn >/soft; ulimit -Hn >/hard; df -k /dev/shm | tail -n 1 | tr -s ' ' | cut -d' ' -f2 >/shm
+END
+made -o type=oci,dest=u,tar=false --add-host registry=10.0.0.7 --add-host 'db:[::1]' --add-host self:host-gateway \
+    --ulimit nofile=100:200 --shm-size 12m run
+for line in '10.0.0.7 registry' '::1 db' '127.0.0.1 self'; do
+    file u hosts.txt | tr -s '\t ' ' ' | grep -qxF "$line" || fail "--add-host: no '$line': $(file u hosts.txt)"
+done
+expect "--ulimit" "$(file u soft)/$(file u hard)" 100/200
+expect "--shm-size" "$(file u shm)" $((12 * 1024))
+! build --ulimit memlock=-1 run >log 2>&1 || [[ $(ulimit -Hl) == unlimited ]] || fail "a limit above the worker's"
+[[ $(ulimit -Hl) == unlimited ]] || grep -q 'asks for more than the worker has' log || fail "--ulimit: $(cat log)"
+
+note "--no-cache-filter"
+dockerfile twice <<'END'
+FROM busybox AS first
+RUN head -c 16 /dev/urandom | od -An -tx1 >/first
+FROM first AS second
+RUN head -c 16 /dev/urandom | od -An -tx1 >/second
+END
+made -o type=oci,dest=n1,tar=false twice
+made -o type=oci,dest=n2,tar=false --no-cache-filter second twice
+expect "the first stage" "$(file n2 first)" "$(file n1 first)"
+[[ $(file n1 second) != "$(file n2 second)" ]] || fail "--no-cache-filter second: it was not run again"
+made -o type=oci,dest=n3,tar=false --no-cache-filter first twice
+[[ $(file n2 first) != "$(file n3 first)" ]] || fail "--no-cache-filter first: it was not run again"
+
+note "what buildx ignores"
+made --squash --compress --rm=false --force-rm --isolation default --security-opt seccomp=unconfined -o type=cacheonly twice
+for flag in squash compress rm force-rm isolation security-opt; do
+    grep -q "warning: --$flag does nothing" log || fail "--$flag without a warning: $(cat log)"
+done
+! grep -q 'no output specified' log || fail "type=cacheonly: a warning"
+made --progress none -o type=cacheonly twice
+expect "--progress none" "$(cat log)" ""
+
 note "--jobs, --workers, --worker-idle, -D"
 dockerfile slow <<'END'
 FROM busybox

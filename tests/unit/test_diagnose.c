@@ -34,6 +34,9 @@ static const struct {
      WEFT_CAUSE_ILLEGAL, "the machine's CPU", "-march=native"},
     {"did not complete successfully: exit code: 137", "x", false, WEFT_CAUSE_KILLED, "signal 9",
      "--jobs 1"},
+    {"runc run failed: unable to start container process: error setting rlimit type 8: operation "
+     "not permitted",
+     NULL, false, WEFT_CAUSE_LIMIT, "than the worker has", "ulimit -Ha"},
     {"exit code: 137: context canceled: context canceled", NULL, false, WEFT_CAUSE_UNKNOWN, "", ""},
     {"exit code: 2", "file.c:3: error: stray", true, WEFT_CAUSE_UNKNOWN, "", ""},
     {"exit code: 1", "apt-get install qemu-user-static\nqemu-img: Could not open 'disk'", true,

@@ -193,6 +193,14 @@ static char *dump(const struct weft_request *r)
     dump_list(&b, "ssh", &r->ssh);
     dump_list(&b, "allow", &r->allow);
     dump_list(&b, "attest", &r->attests);
+    dump_list(&b, "host", &r->hosts);
+    dump_list(&b, "ulimit", &r->ulimits);
+    dump_list(&b, "stage", &r->no_cache_stages);
+    dump_list(&b, "ignored", &r->ignored);
+    if (r->shm_bytes != 0 || r->cache_only) {
+        weft_buf_printf(&b, " shm=%lld%s", (long long)r->shm_bytes,
+                        r->cache_only ? " cache-only" : "");
+    }
     for (size_t i = 0; i < r->n_contexts; i++) {
         const struct weft_named_context *c = &r->contexts[i];
 
@@ -294,6 +302,21 @@ static void test_accepted(void **state)
         {"ctx --ssh =key", " ssh=default=/key"},
 
         {"ctx --network host", " network=host"},
+        {"ctx --add-host a=10.0.0.1 --add-host b-2.c:[::1] --add-host=d=fe80::1 --add-host "
+         "gw:host-gateway",
+         " host=a=10.0.0.1 host=b-2.c=::1 host=d=fe80::1 host=gw=127.0.0.1"},
+        {"ctx --shm-size 64m", " shm=67108864"},
+        {"ctx --shm-size 1.5KiB", " shm=1536"},
+        {"ctx --shm-size 2Gb", " shm=2147483648"},
+        {"ctx --shm-size 1000b", " shm=1000"},
+        {"ctx --shm-size 1000", " shm=1000"},
+        {"ctx --ulimit nofile=5 --ulimit nproc=10:-1 --ulimit=nofile=6:7 --ulimit core=-1",
+         " ulimit=nofile=6:7 ulimit=nproc=10:-1 ulimit=core=-1:-1"},
+        {"ctx --no-cache-filter a,b --no-cache-filter=b,c", " stage=a stage=b stage=c"},
+        {"ctx --squash --rm=false --force-rm --compress=true --isolation x --security-opt=a "
+         "--security-opt b --squash",
+         " ignored=squash ignored=rm ignored=force-rm ignored=compress ignored=isolation "
+         "ignored=security-opt"},
         {"ctx --network=none --allow network.host --allow security.insecure --allow network.host",
          " allow=network.host allow=security.insecure network=none"},
 
@@ -467,6 +490,32 @@ static void test_refused(void **state)
         {"ctx --ssh default=with,comma", "with: No such file", NULL},
 
         {"ctx --network bridge", "--network is default, none or host, not \"bridge\"", NULL},
+        {"ctx --add-host a", "--add-host: it is NAME=ADDRESS", NULL},
+        {"ctx --add-host =1.2.3.4", "--add-host: it is NAME=ADDRESS", NULL},
+        {"ctx --add-host a=1.2.3.4,b=1.2.3.4", "--add-host: it is NAME=ADDRESS", NULL},
+        {"ctx --add-host a,b=1.2.3.4", "--add-host: it is NAME=ADDRESS", NULL},
+        {"ctx --add-host a=[::1", "--add-host: it is NAME=ADDRESS", NULL},
+        {"ctx --add-host a=", "--add-host: it is NAME=ADDRESS", NULL},
+        {"ctx --shm-size 64x", "--shm-size: it is a size", NULL},
+        {"ctx --shm-size 1.2.3m", "--shm-size: it is a size", NULL},
+        {"ctx --shm-size 0", "--shm-size: it is a size", NULL},
+        {"ctx --shm-size=", "--shm-size: it is a size", NULL},
+        {"ctx --shm-size 64mib2", "--shm-size: it is a size", NULL},
+        {"ctx --shm-size 99999999999t", "--shm-size: it is a size", NULL},
+        {"ctx --ulimit nofiles=1", "--ulimit: \"nofiles\" is none of the limits", "nofile"},
+        {"ctx --ulimit nofile", "--ulimit: it is NAME=SOFT[:HARD]", NULL},
+        {"ctx --ulimit nofile=", "--ulimit: it is NAME=SOFT[:HARD]", NULL},
+        {"ctx --ulimit nofile=1:", "--ulimit: it is NAME=SOFT[:HARD]", NULL},
+        {"ctx --ulimit nofile=1:2:3", "--ulimit: it is NAME=SOFT[:HARD]", NULL},
+        {"ctx --ulimit nofile=-2", "--ulimit: it is NAME=SOFT[:HARD]", NULL},
+        {"ctx --ulimit nofile=3:2", "--ulimit: the soft limit is at most the hard one", NULL},
+        {"ctx --ulimit nofile=-1:2", "--ulimit: the soft limit is at most the hard one", NULL},
+        {"ctx --no-cache --no-cache-filter a",
+         "--no-cache and --no-cache-filter exclude each other", NULL},
+        {"ctx --no-cache-filter a,", "--no-cache-filter: it is the name of a stage", NULL},
+        {"ctx -o type=cacheonly,dest=x", "type=cacheonly has no attributes", NULL},
+        {"ctx --rm=perhaps", "--rm takes true or false", NULL},
+        {"ctx --isolation", "--isolation needs a value", NULL},
         {"ctx --allow device", "--allow: it is network.host or security.insecure", NULL},
 
         {"ctx --attest mode=max", "type= is missing", "type=provenance"},
@@ -484,7 +533,6 @@ static void test_refused(void **state)
         {"ctx -o type=image,push=true", "type=image is not supported by this version", "type=oci"},
         {"ctx -o type=registry", "type=registry is not supported by this version", "type=oci"},
         {"ctx -o type=docker", "type=docker is not supported by this version", "type=oci"},
-        {"ctx -o type=cacheonly", "type=cacheonly is not supported by this version", "type=oci"},
         {"ctx -o type=locl,dest=x", "\"locl\" is none of the types", "local"},
         {"ctx -o type=", "\"\" is none of the types", "one of oci, local, tar"},
         {"ctx -o dest=x", "type= is missing", "type=oci,dest=x"},
@@ -518,7 +566,7 @@ static void test_refused(void **state)
         {"ctx --metadata-file none/m", "there is no directory ", "mkdir -p"},
         {"ctx --metadata-file=", "--metadata-file: the name is empty", NULL},
 
-        {"ctx --progress fancy", "--progress is auto, tty, plain, rawjson or quiet", NULL},
+        {"ctx --progress fancy", "--progress is auto, tty, plain, rawjson, quiet or none", NULL},
         {"ctx -q --progress=plain", "--quiet and --progress=plain exclude", NULL},
         {"ctx --jobs 0", "--jobs", NULL},
         {"ctx --jobs x", "--jobs", NULL},
@@ -668,8 +716,9 @@ static void test_help(void **state)
 
         assert_non_null(strstr(text, name));
         /* a value has a name, a switch has none */
-        assert_int_equal(flags[i].metavar != NULL,
-                         flags[i].kind == WEFT_FLAG_VALUE || flags[i].kind == WEFT_FLAG_LIST);
+        assert_true(flags[i].kind == WEFT_FLAG_IGNORED ||
+                    (flags[i].metavar != NULL) ==
+                        (flags[i].kind == WEFT_FLAG_VALUE || flags[i].kind == WEFT_FLAG_LIST));
         for (size_t k = 0; flags[i].letter && k < i; k++) {
             assert_int_not_equal(flags[i].letter, flags[k].letter);
         }
