@@ -111,6 +111,17 @@ expect complete "$(jq .complete "$result")" false
 left=$(pgrep -f "$WEFT_TEST_TMP/qemu/" || true)
 expect 'processes left behind' "$left" ''
 expect 'files left behind' "$(find "$TMPDIR" -mindepth 1)" ''
+for signal in TERM:0.05 HUP:0.1 INT:0.2 TERM:0.4 INT:0.8; do
+    "$WEFT" bench run --platform linux/arm64 --kernel fork-exec --kernel files --kernel start >/dev/null 2>&1 &
+    pid=$!
+    sleep "${signal#*:}"
+    kill "-${signal%:*}" $pid
+    wait $pid && rc=0 || rc=$?
+    # before there is anything to put away, the signal is left to the kernel
+    ((rc > 128)) || fail "exit code $rc after SIG${signal%:*}"
+    expect "processes left behind after $signal" "$(pgrep -f "$WEFT_TEST_TMP/qemu/" || true)" ''
+    expect "files left behind after $signal" "$(find "$TMPDIR" -mindepth 1)" ''
+done
 
 note "without handlers"
 if ((EUID == 0)); then
