@@ -107,10 +107,19 @@ class Browser:
 
     def open(self, path):
         """Load a file, and wait until it is there."""
-        self.events = []
-        self.do("Page.navigate", url=f"file://{path}")
-        while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
+        seen = len(self.events)
+        failure = self.do("Page.navigate", url=f"file://{os.path.abspath(path)}").get("errorText")
+        if failure:
+            raise RuntimeError(f"{path}: {failure}")
+        while not any(e.get("method") == "Page.loadEventFired" for e in self.events[seen:]):
             self.events.append(self.message())
+
+    def wait(self, done, timeout=30):
+        """Until done(events) is true; returns whether it is."""
+        end = time.monotonic() + timeout
+        while not done(self.events) and time.monotonic() < end:
+            self.eval("new Promise(done => setTimeout(done, 20))")  # what has happened comes with it
+        return done(self.events)
 
     def look(self, width, height=900, scheme="light", media="screen"):
         self.do("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
@@ -130,8 +139,8 @@ class Browser:
         self.do("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
         self.do("Input.dispatchKeyEvent", type="keyUp", **event)
 
-    def screenshot(self, path, full=True):
-        data = self.do("Page.captureScreenshot", format="png", captureBeyondViewport=full)["data"]
+    def screenshot(self, path):
+        data = self.do("Page.captureScreenshot", format="png")["data"]
         with open(path, "wb") as out:
             out.write(base64.b64decode(data))
 
