@@ -33,6 +33,22 @@ EXTRA_DIST += %D%/result.schema.json %D%/compare.schema.json
 # What weft costs, measured: bench/README.md.
 EXTRA_DIST += %D%/overhead %D%/README.md %D%/qemu_rank %D%/guest/qemu_rank.c
 
+# Real builds, natively, by plain BuildKit and by weft: docs/performance.md.
+EXTRA_DIST += \
+	%D%/real/document.py \
+	%D%/real/inputs \
+	%D%/real/predict.py \
+	%D%/real/run \
+	%D%/real/trace.c \
+	%D%/real/certificates/Dockerfile \
+	%D%/real/configure/Dockerfile \
+	%D%/real/lua/Dockerfile \
+	%D%/real/redis/Dockerfile \
+	%D%/real/smoke/Dockerfile \
+	%D%/real/sqlite/Dockerfile \
+	%D%/real/toolchain/Dockerfile \
+	%D%/real/zlib/Dockerfile
+
 .PHONY: bench bench-smoke
 bench:
 	$(srcdir)/%D%/overhead -b $(builddir) --check
