@@ -180,8 +180,8 @@ static int fail_unknown(const struct weft_nodes *nodes, const char *name, struct
         }
     }
     near = weft_nearest(name, names, n);
-    weft_fail(err, WEFT_E_USAGE, "no node, pool or instance type is called \"%s\"", shown);
-    return near ? weft_err_hint(err, "did you mean \"%s\"?", near) : -1;
+    return weft_fail(err, WEFT_E_USAGE, "no node, pool or instance type is called \"%s\"%s%s%s",
+                     shown, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 /* A list may well have others' prices; one that has none of ours is the wrong one. */

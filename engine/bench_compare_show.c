@@ -13,7 +13,8 @@
 
 enum {
     COLUMNS_MAX = 9,
-    NAME_LEAST = 8, /* columns that a name keeps */
+    NAME_LONG = 24, /* columns of a name, where others would be left out for more of it */
+    NAME_LEAST = 8, /* that it keeps */
     NAMES_SHOWN = 8,
 };
 
@@ -24,7 +25,7 @@ struct column {
     const char *title;
     bool right;   /* numbers */
     int leave;    /* the order in which columns are left out where it is narrow; 0: never */
-    bool shorten; /* then, if it still does not fit: cut its cells */
+    bool shorten; /* names: they are cut */
 };
 
 struct table {
@@ -84,7 +85,21 @@ static size_t total_of(const size_t *widths, size_t n)
     return total;
 }
 
-/* Leave columns out until the rest fits, then cut names. */
+/* Cut names down to `least` as far as that is needed. */
+static void cut_names(const struct table *t, size_t *widths, size_t width, size_t least)
+{
+    for (size_t c = 0; c < t->n_columns; c++) {
+        size_t total = total_of(widths, t->n_columns);
+
+        if (t->columns[c].shorten && total > width && widths[c] > least) {
+            size_t over = total - width;
+
+            widths[c] = widths[c] > over + least ? widths[c] - over : least;
+        }
+    }
+}
+
+/* Cut very long names, then leave columns out until the rest fits, then cut what names are left. */
 static void fit(const struct table *t, size_t *widths, size_t width)
 {
     int last = 0;
@@ -92,6 +107,7 @@ static void fit(const struct table *t, size_t *widths, size_t width)
     for (size_t c = 0; c < t->n_columns; c++) {
         last = t->columns[c].leave > last ? t->columns[c].leave : last;
     }
+    cut_names(t, widths, width, NAME_LONG);
     for (int i = 1; i <= last && total_of(widths, t->n_columns) > width; i++) {
         for (size_t c = 0; c < t->n_columns; c++) {
             if (t->columns[c].leave == i) {
@@ -99,30 +115,29 @@ static void fit(const struct table *t, size_t *widths, size_t width)
             }
         }
     }
-    for (size_t c = 0; c < t->n_columns; c++) {
-        size_t total = total_of(widths, t->n_columns);
-
-        if (t->columns[c].shorten && total > width) {
-            size_t over = total - width;
-
-            widths[c] = widths[c] > over + NAME_LEAST ? widths[c] - over : NAME_LEAST;
-        }
-    }
+    cut_names(t, widths, width, NAME_LEAST);
 }
 
+/* Of a name that is too long the middle is left out: nodes differ at either end. */
 static void put_cell(const struct column *c, const char *text, size_t width, bool last,
                      struct weft_buf *out)
 {
     size_t n = width_of(text);
-    size_t bytes = n > width ? bytes_of(text, width - 2) : strlen(text);
     size_t pad = n < width ? width - n : 0;
 
     weft_buf_puts(out, "  ");
     for (size_t i = 0; c->right && i < pad; i++) {
         weft_buf_puts(out, " ");
     }
-    weft_buf_append(out, text, bytes);
-    weft_buf_puts(out, n > width ? ".." : "");
+    if (n > width) {
+        size_t end = (width - 2) / 2;
+
+        weft_buf_append(out, text, bytes_of(text, width - 2 - end));
+        weft_buf_puts(out, "..");
+        weft_buf_puts(out, text + bytes_of(text, n - end));
+    } else {
+        weft_buf_puts(out, text);
+    }
     for (size_t i = 0; !c->right && !last && i < pad; i++) {
         weft_buf_puts(out, " ");
     }
@@ -207,7 +222,8 @@ static void add_entry(const struct weft_comparison *c, const struct weft_compare
     weft_strv_add(cells, strcmp(n->pool, n->name) != 0 ? n->pool : "");
     weft_strv_take(cells, weft_compare_how(e));
     weft_strv_take(cells, weft_bench_show_times(e->time.ratio));
-    weft_strv_take(cells, fastest ? weft_xstrdup("") : weft_bench_show_interval(&e->time));
+    weft_strv_take(cells, fastest ? weft_xstrdup("")
+                                  : weft_fmt("%.2f to %.2f", e->time.low, e->time.high));
     weft_strv_take(cells, e->native ? weft_xstrdup("") : weft_bench_show_times(e->slowdown.ratio));
     weft_strv_take(cells, cost_text(e->cost));
     weft_strv_add(cells, e->noisy ? "noisy" : "");
@@ -217,7 +233,7 @@ static void put_entries(const struct weft_comparison *c, const struct weft_compa
                         size_t width, struct weft_buf *out)
 {
     static const struct column columns[] = {
-        {"RANK", true, 0, false},     {"NODE", false, 0, true}, {"POOL", false, 1, false},
+        {"RANK", true, 0, false},     {"NODE", false, 0, true}, {"POOL", false, 1, true},
         {"HOW", false, 4, false},     {"TIME", true, 0, false}, {"95 % INTERVAL", false, 3, false},
         {"SLOWDOWN", true, 2, false}, {"COST", true, 6, false}, {"", false, 5, false},
     };

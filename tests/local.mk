@@ -141,7 +141,7 @@ check_PROGRAMS += %D%/progress-replay
 check_PROGRAMS += %D%/fuzz/fuzz_rawjson
 %C%_fuzz_fuzz_rawjson_SOURCES = %D%/fuzz/fuzz_rawjson.c $(fuzz_driver)
 %C%_fuzz_fuzz_rawjson_LDADD = $(weft_libs)
-EXTRA_DIST += %D%/vt.h %D%/data/progress %D%/data/qemu_copy
+EXTRA_DIST += %D%/vt.h %D%/data/bench %D%/data/progress %D%/data/qemu_copy
 
 # The table of CPU models in docs/ against the catalogue.
 check_PROGRAMS += %D%/cpu_table
