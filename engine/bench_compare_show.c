@@ -203,15 +203,6 @@ static void put_words(const char *text, size_t width, struct weft_buf *out)
 
 /* --- text --- */
 
-/* Three significant digits or more, never in powers of ten; "" for none. */
-static char *cost_text(double cost)
-{
-    return cost <= 0      ? weft_xstrdup("")
-           : cost < 0.001 ? weft_fmt("%.6f", cost)
-           : cost < 10    ? weft_fmt("%.4f", cost)
-                          : weft_fmt("%.2f", cost);
-}
-
 static void add_entry(const struct weft_comparison *c, const struct weft_compare_entry *e,
                       bool fastest, struct weft_strv *cells)
 {
@@ -225,7 +216,7 @@ static void add_entry(const struct weft_comparison *c, const struct weft_compare
     weft_strv_take(cells, fastest ? weft_xstrdup("")
                                   : weft_fmt("%.2f to %.2f", e->time.low, e->time.high));
     weft_strv_take(cells, e->native ? weft_xstrdup("") : weft_bench_show_times(e->slowdown.ratio));
-    weft_strv_take(cells, cost_text(e->cost));
+    weft_strv_take(cells, weft_bench_show_cost(e->cost));
     weft_strv_add(cells, e->noisy ? "noisy" : "");
 }
 
@@ -260,7 +251,7 @@ static void put_pools(const struct weft_compare_platform *p, size_t width, struc
         weft_strv_add(&t.cells, p->pools[i].name);
         weft_strv_addf(&t.cells, "%zu", p->pools[i].n);
         weft_strv_take(&t.cells, weft_bench_show_times(p->pools[i].time));
-        weft_strv_take(&t.cells, cost_text(p->pools[i].cost));
+        weft_strv_take(&t.cells, weft_bench_show_cost(p->pools[i].cost));
     }
     weft_buf_puts(out, "\n");
     put_table(&t, width, out);

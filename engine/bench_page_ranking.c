@@ -102,19 +102,30 @@ static void bar(struct weft_buf *b, const struct axis *axis, const struct weft_c
                     low, high, low, low, high, high);
 }
 
-/* Whatever the money, it is worth about as much in most currencies: three digits. */
-static void money(struct weft_buf *b, double v, bool cheapest)
+static void no_money(struct weft_buf *b)
 {
-    if (v <= 0) {
-        weft_buf_puts(b, "<td class='n'><span class='quiet'>not known</span></td>");
-        return;
+    weft_buf_puts(b, "<td class='n'><span class='quiet'>not known</span></td>");
+}
+
+static void cost_cell(struct weft_buf *b, double cost, bool cheapest)
+{
+    weft_auto_free char *text = weft_bench_show_cost(cost);
+
+    if (cost <= 0) {
+        no_money(b);
+    } else {
+        weft_buf_printf(b, "<td class='n'>%s%s</td>",
+                        cheapest ? "<span class='mark'>cheapest</span> " : "", text);
     }
-    weft_buf_printf(b, "<td class='n'>%s%.*f</td>",
-                    cheapest ? "<span class='mark'>cheapest</span> " : "",
-                    v < 0.0995  ? 4
-                    : v < 9.995 ? 3
-                                : 2,
-                    v);
+}
+
+static void price_cell(struct weft_buf *b, double price)
+{
+    if (price <= 0) {
+        no_money(b);
+    } else {
+        weft_buf_printf(b, "<td class='n'>%.6g</td>", price);
+    }
 }
 
 /* --- ranking --- */
@@ -167,8 +178,8 @@ static void row(struct weft_buf *b, const struct ranking *r, size_t i)
         weft_buf_puts(b, "<td class='n'><span class='quiet'>none</span></td>");
     }
     if (r->prices) {
-        money(b, node->price, false);
-        money(b, e->cost, e->cost > 0 && e->cost <= r->cheapest);
+        price_cell(b, node->price);
+        cost_cell(b, e->cost, e->cost > 0 && e->cost <= r->cheapest);
     }
     weft_buf_puts(b, "</tr>\n");
 }
@@ -281,7 +292,7 @@ void weft_page_pools(struct weft_buf *b, const struct weft_compare_platform *p)
         weft_buf_printf(b, "<rect class='pool' y='4' height='14' width='%.2f%%'/></svg></td>",
                         percent(&axis, pool->time));
         if (prices) {
-            money(b, pool->cost, i == 0);
+            cost_cell(b, pool->cost, i == 0);
         }
         weft_buf_puts(b, "</tr>\n");
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 
 char *weft_bench_show_times(double ratio)
 {
@@ -19,6 +20,14 @@ char *weft_bench_show_interval(const struct weft_ratio *r)
     weft_auto_free char *high = weft_bench_show_times(r->high);
 
     return weft_fmt("%s to %s", low, high);
+}
+
+char *weft_bench_show_cost(double cost)
+{
+    return cost <= 0      ? weft_xstrdup("")
+           : cost < 0.001 ? weft_fmt("%.6f", cost)
+           : cost < 10    ? weft_fmt("%.4f", cost)
+                          : weft_fmt("%.2f", cost);
 }
 
 char *weft_bench_show_target(const struct weft_bench_target *t)

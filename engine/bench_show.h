@@ -19,6 +19,9 @@ char *weft_bench_show_times(double ratio);
 /** "8.90x to 9.20x". Caller frees. */
 char *weft_bench_show_interval(const struct weft_ratio *r);
 
+/** Money: three significant digits or more, never in powers of ten; "" for none. Caller frees. */
+char *weft_bench_show_cost(double cost);
+
 /** "QEMU 7.2.22 on cortex-a53". Caller frees. */
 char *weft_bench_show_target(const struct weft_bench_target *t);
 

@@ -16,9 +16,9 @@ page=$WEFT_BUILD_DIR/tests/e2e/bench-page
 
 note "the HTML is right"
 for file in five hostile twenty one; do
-    tidy -quiet -errors --show-info no "$file.html" 2>tidy || fail "$file.html: $(cat tidy)"
+    tidy -quiet -errors --show-info no "$file.html" 2>tidy.out || fail "$file.html: $(cat tidy.out)"
 done
-if sed 's/<h1>/<h1><b><p>/' five.html | tidy -quiet -errors 2>tidy; then
+if sed 's/<h1>/<h1><b><p>/' five.html | tidy -quiet -errors 2>tidy.out; then
     fail "tidy sees no errors"
 fi
 
