@@ -82,10 +82,8 @@ static int add_candidate(const struct weft_targets *from, const struct weft_plat
                          struct weft_err **err)
 {
     struct weft_cpu_choices choices = {0};
-    const struct weft_emulators emulators = {.answers = from->answers,
-                                             .qemus = from->qemus,
-                                             .cpu = &choices,
-                                             .speeds = from->speeds};
+    const struct weft_emulators emulators = {
+        .answers = from->answers, .qemus = from->qemus, .cpu = &choices, .speeds = from->speeds};
     bool any_unmeasured = false;
     int n = 0;
 

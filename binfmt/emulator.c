@@ -211,9 +211,9 @@ static void gather(const struct weft_emulators *from, const struct weft_platform
             continue;
         }
         if (weft_emulator_model(from, q, p, &model, &unmeasured, &why) == 0) {
-            c->v[c->n++] = (struct candidate){
-                q, model, unmeasured,
-                weft_speeds_find(from->speeds, p, q->path, q->version, model)};
+            c->v[c->n++] =
+                (struct candidate){q, model, unmeasured,
+                                   weft_speeds_find(from->speeds, p, q->path, q->version, model)};
         } else if (!*first_error) {
             *first_error = weft_steal(&why);
         }

@@ -24,7 +24,7 @@ struct weft_emulators {
     const struct weft_qemus *qemus;
     const struct weft_cpu_choices *cpu;
     const struct weft_speeds *speeds; /* measured on this machine; NULL: nothing was */
-    const char *qemu;          /* version or directory asked for; NULL: weft chooses */
+    const char *qemu;                 /* version or directory asked for; NULL: weft chooses */
     const char *copies_dir;    /* STATE/qemu; NULL: no copy is made, `program` is the plain QEMU */
     const atomic_bool *cancel; /* once true, QEMUs that are asked are ended; or NULL */
 };

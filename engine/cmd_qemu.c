@@ -92,8 +92,8 @@ struct session {
     struct weft_answers *answers;
     struct weft_qemus qemus;
     struct weft_speeds speeds; /* measured on this machine */
-    struct row *rows; /* one for each of qemus */
-    char *qemu;       /* that is asked for; or NULL */
+    struct row *rows;          /* one for each of qemus */
+    char *qemu;                /* that is asked for; or NULL */
 };
 
 /* One QEMU program. */

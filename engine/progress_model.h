@@ -55,7 +55,7 @@ struct weft_vertex {
     char *
         name; /* safe for a terminal, without a platform in its bracket: "[builder 2/5] RUN make" */
     char *platform; /* what stood there, "linux/arm64": that of its stage; or NULL */
-    size_t step; /* index into weft_lane.steps, or SIZE_MAX: not a step of the Dockerfile */
+    size_t step;    /* index into weft_lane.steps, or SIZE_MAX: not a step of the Dockerfile */
     enum weft_vertex_state state;
     int64_t started_ns;
     int64_t completed_ns;

@@ -154,7 +154,8 @@ static void test_rank(void **state)
     struct weft_answers *a = weft_answers_create(NULL);
     struct weft_err *err = NULL;
 
-    for (size_t first = 0; first < COUNT(versions); first++) { /* in whatever order they are found */
+    for (size_t first = 0; first < COUNT(versions);
+         first++) { /* in whatever order they are found */
         struct weft_qemus q = {0};
 
         for (size_t i = 0; i < COUNT(versions); i++) {

@@ -250,10 +250,10 @@ static void test_rank(void **state)
         }
     }
     /* each on its own model */
-    assert_true(weft_qemu_rank(machine_named("aarch64"), "7.2.22", "max", "10.0.13",
-                               "cortex-a53") > 0);
-    assert_true(weft_qemu_rank(machine_named("aarch64"), "7.2.22", "cortex-a53", "10.0.13",
-                               "max") < 0);
+    assert_true(weft_qemu_rank(machine_named("aarch64"), "7.2.22", "max", "10.0.13", "cortex-a53") >
+                0);
+    assert_true(weft_qemu_rank(machine_named("aarch64"), "7.2.22", "cortex-a53", "10.0.13", "max") <
+                0);
 }
 
 int main(void)

@@ -105,15 +105,23 @@ static void test_text(void **state)
         double expected;
         const char *text;
     } cases[] = {
-        {{52130, 6000}, 9.04, "RUN steps took 52.1 s, 8.7 times as long as on linux/amd64 "
-                              "(expected about 9)"},
+        {{52130, 6000},
+         9.04,
+         "RUN steps took 52.1 s, 8.7 times as long as on linux/amd64 "
+         "(expected about 9)"},
         {{52130, 6000}, 0, "RUN steps took 52.1 s, 8.7 times as long as on linux/amd64"},
-        {{59949, 4000}, 2.94, "RUN steps took 59.9 s, 15 times as long as on linux/amd64 "
-                              "(expected about 2.9)"},
-        {{59950, 6026}, 2.96, "RUN steps took 1 min 0 s, 9.9 times as long as on linux/amd64 "
-                              "(expected about 3)"},
-        {{3725400, 100000}, 31.4, "RUN steps took 62 min 5 s, 37 times as long as on linux/amd64 "
-                                  "(expected about 31)"},
+        {{59949, 4000},
+         2.94,
+         "RUN steps took 59.9 s, 15 times as long as on linux/amd64 "
+         "(expected about 2.9)"},
+        {{59950, 6026},
+         2.96,
+         "RUN steps took 1 min 0 s, 9.9 times as long as on linux/amd64 "
+         "(expected about 3)"},
+        {{3725400, 100000},
+         31.4,
+         "RUN steps took 62 min 5 s, 37 times as long as on linux/amd64 "
+         "(expected about 31)"},
     };
 
     (void)state;
