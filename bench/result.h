@@ -98,7 +98,8 @@ struct weft_json *weft_bench_result_json(const struct weft_bench_result *r);
 /**
  * Read such a JSON, which anybody may have written: of another weft, cut off, or made to harm. What
  * is not as the schema says is an error; keys that are not known are left out, and so are targets
- * of platforms that are not in the catalogue. Ratios and means are computed anew from the samples.
+ * of platforms that are not in the catalogue. Ratios and means that are not those of the samples
+ * are computed anew.
  * @param out zeroed; untouched on failure
  * Errors: WEFT_E_FORMAT (where in it, and what is wrong; a schema of a newer weft).
  */

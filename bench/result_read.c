@@ -479,13 +479,53 @@ static int look_over(const struct place *top, struct weft_bench_result *r, struc
                : wrong(&targets, err, "have more than %d samples", ALL_SAMPLES_MAX);
 }
 
+static bool is_near(double a, double b)
+{
+    return fabs(a - b) <= 1e-6 * b;
+}
+
+/* Whether the ratio that is written down is that of the samples. */
+static bool is_of_samples(const struct weft_bench_kernel *k)
+{
+    weft_auto_free double *ratios = weft_xcalloc(k->n + 1, sizeof(*ratios));
+    size_t n = 0;
+
+    for (size_t i = 0; i < k->n; i++) {
+        if (k->samples[i].counted) {
+            ratios[n++] = (double)k->samples[i].emulated_ns / (double)k->samples[i].native_ns;
+        }
+    }
+    return n > 0 && is_near(k->ratio.ratio, weft_stats_median(ratios, n));
+}
+
+static bool is_of_kernels(const struct weft_bench_target *t)
+{
+    double sum = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n; i++) {
+        if (weft_bench_kernel_counts(&t->kernels[i])) {
+            sum += log(t->kernels[i].ratio.ratio);
+            n++;
+        }
+    }
+    return n > 0 && is_near(t->mean.ratio, exp(sum / (double)n));
+}
+
+/* What is right is not computed anew, with its interval: that takes most of the time. */
 static void sum_up(struct weft_bench_result *r)
 {
     for (size_t t = 0; t < r->n; t++) {
-        for (size_t k = 0; k < r->targets[t].n; k++) {
-            (void)weft_bench_kernel_sum_up(&r->targets[t].kernels[k]);
+        struct weft_bench_target *target = &r->targets[t];
+
+        for (size_t k = 0; k < target->n; k++) {
+            if (!is_of_samples(&target->kernels[k])) {
+                (void)weft_bench_kernel_sum_up(&target->kernels[k]);
+            }
         }
-        weft_bench_target_sum_up(&r->targets[t]);
+        if (!is_of_kernels(target)) {
+            weft_bench_target_sum_up(target);
+        }
     }
 }
 
