@@ -14,6 +14,9 @@
 #include "bench/kernels.h"
 #include "platforms/catalogue.h"
 
+/* Two runs on one machine may differ by as much, which the interval of either does not show. */
+static const double between_runs = 1.02;
+
 /* A kernel's times, in nanoseconds per iteration. */
 struct set {
     const char *kernel;
@@ -407,13 +410,18 @@ static struct weft_ratio slowdown_of(const struct ranking *r, const struct weft_
 {
     weft_auto_free const struct weft_bench_kernel **kernels =
         weft_xcalloc(t->n + 1, sizeof(*kernels));
-    size_t n = 0;
+    size_t n = 0, counting = 0;
 
     for (size_t i = 0; i < t->n; i++) {
-        if (weft_bench_kernel_counts(&t->kernels[i]) &&
-            weft_strv_has(&r->out->kernels, t->kernels[i].name)) {
-            kernels[n++] = &t->kernels[i];
+        if (weft_bench_kernel_counts(&t->kernels[i])) {
+            counting++;
+            if (weft_strv_has(&r->out->kernels, t->kernels[i].name)) {
+                kernels[n++] = &t->kernels[i];
+            }
         }
+    }
+    if (n == counting) {
+        return t->mean;
     }
     return weft_bench_kernels_mean(kernels, n);
 }
@@ -450,7 +458,9 @@ static void set_ranks(const struct ranking *r)
     size_t first = 0;
 
     for (size_t i = 0; i < r->n; i++) {
-        if (weft_stats_quotient(r->v[i].times, r->v[first].times).low > 1) {
+        struct weft_ratio q = weft_stats_quotient(r->v[i].times, r->v[first].times);
+
+        if (q.low > 1 && q.ratio > between_runs) {
             first = i;
         }
         r->out->entries[i].rank = first + 1;

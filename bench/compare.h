@@ -7,7 +7,8 @@
  * figure is the time of the kernels (native runs, or emulated ones), per iteration, relative to the
  * node that is fastest for the platform: the geometric mean over the kernels that all nodes
  * compared for the platform have, with a 95 % bootstrap interval from the samples of both. Two
- * nodes are a tie where the interval of one's time relative to the other's has 1 in it.
+ * nodes are a tie where the interval of one's time relative to the other's has 1 in it, or they
+ * differ by 2 % at most, as two runs of one node may.
  */
 #ifndef WEFT_BENCH_COMPARE_H
 #define WEFT_BENCH_COMPARE_H

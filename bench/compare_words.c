@@ -12,6 +12,9 @@ enum {
     NAMES_SHOWN = 3
 };
 
+/* As for the ranks of nodes. */
+static const double between_runs = 1.02;
+
 /* "23 %", "3.4 times". Caller frees. */
 static char *by_how_much(double times)
 {
@@ -99,7 +102,8 @@ static void say_cheapest(const struct weft_compare_platform *p, struct weft_buf 
         weft_buf_printf(b, " Only pool %s has a price.", first->name);
         return;
     }
-    while (next < n && p->pools[next].cost_low <= first->cost_high) {
+    while (next < n && (p->pools[next].cost_low <= first->cost_high ||
+                        p->pools[next].cost <= between_runs * first->cost)) {
         weft_strv_add(&ties, p->pools[next++].name);
     }
     weft_buf_printf(b, " Builds cost least in pool %s", first->name);

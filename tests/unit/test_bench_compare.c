@@ -171,6 +171,20 @@ static void test_ties(void **state)
     finish(&w);
 }
 
+/* Two runs of one machine differ by more than either's interval says. */
+static void test_small_differences(void **state)
+{
+    struct world w = {0};
+
+    (void)state;
+    add_arm64(&w, 1000, 0);
+    add_arm64(&w, 1018, 0);
+    add_arm64(&w, 1025, 0);
+    compare(&w);
+    assert_ranks(platform(&w, "linux/arm64"), &w, "a=1 b=1 c=3");
+    finish(&w);
+}
+
 /* In what order nodes come makes no difference to their figures. */
 static void test_order(void **state)
 {
@@ -452,12 +466,13 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranking),  cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_order),    cmocka_unit_test(test_failed),
-        cmocka_unit_test(test_best),     cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_left_out), cmocka_unit_test(test_cost),
-        cmocka_unit_test(test_verdict),  cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_only),     cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_ranking), cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_order),   cmocka_unit_test(test_small_differences),
+        cmocka_unit_test(test_failed),  cmocka_unit_test(test_best),
+        cmocka_unit_test(test_kernels), cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_cost),    cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_notes),   cmocka_unit_test(test_only),
+        cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
