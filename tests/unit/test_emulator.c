@@ -52,6 +52,8 @@ static void test_fastest(void **state)
         {{{"cortex-a15", 7, 8.5}, {BASELINE, 8, 9}}, BASELINE, false},
         /* the others tie with each other */
         {{{BASELINE, 8, 9}, {"cortex-a9", 6.5, 6.8}, {"cortex-a15", 6, 7}}, "cortex-a15", false},
+        {{{BASELINE, 8, 9}, {"cortex-a15", 6.5, 6.8}, {"cortex-a9", 6, 7}}, "cortex-a9", false},
+        {{{BASELINE, 8, 9}, {"cortex-a9", 6, 7}, {"cortex-a15", 6, 7}}, "cortex-a15", false},
         /* the baseline ties with the first and not with the second, which is slower */
         {{{BASELINE, 8, 9}, {"cortex-a9", 7, 7.5}, {"cortex-a15", 5, 8.5}}, "cortex-a15", false},
         /* one that is not there any more, and one that is too weak for the platform */
@@ -115,6 +117,11 @@ static void test_fastest_of_others(void **state)
         measure(&speeds, &armv7, &q.v[1], "7.2.22", &figures[i]);
         measure(&speeds, &armv7, &q.v[0], "7.2.21", &figures[i]);
     }
+    assert_ok(weft_emulator_model(&from, &q.v[0], p, &model, &unmeasured, &err), &err);
+    assert_string_equal(model, BASELINE);
+    assert_true(unmeasured);
+    free(weft_steal(&model));
+    measure(&speeds, &armv7, &q.v[0], "7.2.22", &figures[0]); /* it is alone */
     assert_ok(weft_emulator_model(&from, &q.v[0], p, &model, &unmeasured, &err), &err);
     assert_string_equal(model, BASELINE);
     assert_true(unmeasured);
