@@ -48,7 +48,10 @@ static void hardware(struct weft_buf *b, const struct weft_facts *f)
     fact(b, "CPUs", cpus);
     fact(b, "Memory", memory);
     fact(b, "Kernel", f->kernel);
-    fact(b, "Virtualisation", f->hypervisor ? f->hypervisor : "none");
+    fact(b, "Virtualisation",
+         !f->hypervisor                          ? "none"
+         : weft_str_eq(f->hypervisor, "unknown") ? "yes, of an unknown kind"
+                                                 : f->hypervisor);
     fact(b, "Machine", made);
     fact(b, "Instance type", f->instance_type);
     fact(b, "Node", f->node);
