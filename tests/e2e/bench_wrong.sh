@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# timeout: 500
 #
 # weft bench run with a QEMU that gets one instruction of one kernel wrong: that kernel fails, is named, and has no time;
 # its QEMU is in no ranking.
@@ -131,4 +132,16 @@ for case in linux/arm64:aarch64:crc32:run_crc32:result linux/arm64:aarch64:sha25
         fail "the verdict: $(cat "$WEFT_TEST_TMP/table")"
     tried+=" $platform"
 done
+
+note "a build does not go by it"
+machine=aarch64
+wrong=$WEFT_TEST_TMP/wrong-aarch64-sha256 right=$WEFT_TEST_TMP/right-aarch64
+if [[ -d $wrong ]]; then
+    "$WEFT" bench run --quick --platform linux/arm64 --qemu "$wrong" --qemu "$right" -o "$result" >"$WEFT_TEST_TMP/table" \
+        2>"$WEFT_TEST_TMP/err" && rc=0 || rc=$?
+    expect 'exit code' "$rc" 1
+    expect 'what failed' "$(target '[.kernels[] | select(.failure) | .name] | join(" ")')" sha256
+    expect 'the profile' "$(jq -r '[.speeds[].qemu.path] | join(" ")' "$WEFT_STATE_DIR/bench/profile.json")" \
+        "$right/qemu-aarch64"
+fi
 [[ -n $tried ]] || skip "there is no QEMU, or no kernels, for arm64 and riscv64"
