@@ -69,7 +69,7 @@ static void add_rows(struct map *m, const struct weft_bench_target *t)
             at++;
         }
         if (at == m->n_rows) {
-            m->rows = weft_xgrow(m->rows, m->n_rows, sizeof(*m->rows));
+            m->rows = weft_xgrow(m->rows, m->n_rows, sizeof(void *));
             m->rows[m->n_rows++] = &t->kernels[i];
         }
     }
@@ -80,7 +80,7 @@ static void gather(const struct weft_bench_result *r, const struct weft_platform
 {
     for (size_t i = 0; i < r->n; i++) {
         if (r->targets[i].platform == platform && r->targets[i].n > 0) {
-            m->targets = weft_xgrow(m->targets, m->n, sizeof(*m->targets));
+            m->targets = weft_xgrow(m->targets, m->n, sizeof(void *));
             m->targets[m->n++] = &r->targets[i];
             add_rows(m, &r->targets[i]);
         }
