@@ -147,8 +147,9 @@ static int find_pods(struct collect *c, struct weft_err **err)
         return weft_err_wrap(err, "what kubectl printed");
     }
     if (c->pods.n == 0) {
-        weft_fail(err, WEFT_E_BUILD, "there are no pods with %s in the namespace%s%s", selector,
-                  c->opts.namespace ? " " : "", c->opts.namespace ? c->opts.namespace : "");
+        weft_fail(err, WEFT_E_BUILD, "there are no pods with %s in %s%s", selector,
+                  c->opts.namespace ? "the namespace " : "kubectl's namespace",
+                  c->opts.namespace ? c->opts.namespace : "");
         return weft_err_hint(err, "kubectl get pods --all-namespaces --selector %s", selector);
     }
     c->fates = weft_xcalloc(c->pods.n, sizeof(*c->fates));

@@ -14,7 +14,13 @@ kube=$src_dir/tests/kube
 weft=$build_dir/weft
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/weft-kube-bench.XXXXXX")
 chmod 755 "$tmp"
+unset KUBECONFIG
 export WEFT_STATE_DIR=$tmp/s WEFT_RUNTIME_DIR=$tmp/r KUBE_STATE=$tmp/node
+
+say()
+{
+    echo "== $SECONDS s: $*"
+}
 
 fail()
 {
@@ -28,7 +34,9 @@ end()
     set +e
     trap '' INT TERM
     "$weft" worker stop --force --all >&2
-    ((rc == 0)) || tail -n 20 "$KUBE_STATE"/log/*.log >&2
+    if ((rc != 0)) && [[ -n ${KUBECONFIG:-} ]]; then
+        kubectl describe jobs,pods >&2
+    fi
     "$kube/kube-down"
     rm -rf "$tmp"
     exit "$rc"
@@ -56,15 +64,15 @@ said()
 job()
 {
     sed -e "s,LABEL,example.com/pool,; s,: POOL\$,: a,; s,POOL,$1,; s,NODES,1,; s,IMAGE,localhost/weft-bench:1," \
-        -e "s,^\( *args:\).*,\1 $2," "$src_dir/deploy/kubernetes/bench-job.yaml" | kubectl apply -f -
+        -e "s|^\( *args:\).*|\1 $2|" "$src_dir/deploy/kubernetes/bench-job.yaml" | kubectl apply -f -
 }
 
-echo "== the cluster's programs"
+say "the cluster's programs"
 "$kube/kube-build"
 PATH=$("$kube/kube-build"):$PATH
 export PATH
 
-echo "== the image"
+say "the image"
 make -s -C "$build_dir" install DESTDIR="$tmp/tree/amd64" >/dev/null
 "$src_dir/tests/bases/debian" "$tmp/debian" bookworm linux/amd64
 "$weft" build --progress=plain --platform linux/amd64 -f "$src_dir/deploy/kubernetes/bench.Dockerfile" \
@@ -72,14 +80,14 @@ make -s -C "$build_dir" install DESTDIR="$tmp/tree/amd64" >/dev/null
     --build-context "weft=$tmp/tree" -t localhost/weft-bench:1 -o "type=oci,dest=$tmp/image.tar" \
     "$src_dir/deploy/kubernetes"
 
-echo "== the cluster"
+say "the cluster"
 KUBECONFIG=$("$kube/kube-up")
 export KUBECONFIG KUBECACHEDIR=$tmp/kubectl
 "$kube/kube-load" "$tmp/image.tar"
 rm "$tmp/image.tar"
 kubectl label node node example.com/pool=a node.kubernetes.io/instance-type=test.small
 
-echo "== a node measured"
+say "a node measured"
 collect 1 --output "$tmp/results"
 said err 'there are no pods with app.kubernetes.io/name=weft-bench'
 job a '[bench, run, --json, --platform=linux/arm64, --cpu=baseline, --kernel=interp, --kernel=fork-exec]'
@@ -105,7 +113,7 @@ assert kernels["fork-exec"]["skipped"], kernels
 print("fork-exec skipped:", kernels["fork-exec"]["skipped"])
 END
 
-echo "== the node measured again, and a job that cannot"
+say "the node measured again, and a job that cannot"
 job again '[bench, run, --json, --platform=linux/arm64, --cpu=baseline, --kernel=interp]'
 kubectl wait --for=condition=Complete --timeout=180s job/weft-bench-again
 job wrong '[bench, run, --json, --kernel=no-such]'
@@ -121,14 +129,14 @@ collect 1 --json --selector job-name=weft-bench-wrong --output "$tmp/results"
 jq -e '.schema == 1 and (.pods | length) == 2 and
     all(.pods[]; .outcome == "missing" and (.log | length) > 0)' "$tmp/out"
 
-echo "== a cluster that cannot be had"
+say "a cluster that cannot be had"
 collect 3 --kubectl-context no-such
 said err 'kubectl: .*no-such'
 sed 's,server: .*,server: https://127.0.0.1:1,' "$KUBECONFIG" >"$tmp/kubeconfig"
 KUBECONFIG=$tmp/kubeconfig collect 3
 said err 'kubectl: .*127\.0\.0\.1:1'
 
-echo "== interrupted while the cluster does not answer"
+say "interrupted while the cluster does not answer"
 python3 -c '
 import socket, time
 s = socket.create_server(("127.0.0.1", 0))
@@ -156,12 +164,14 @@ kill "$listener"
 ((rc == 130)) || fail "interrupted: exit code $rc, not 130"
 [[ ! -e /proc/$kubectl_pid ]] || fail "kubectl is left"
 
-echo "== nothing is left"
+say "nothing is left"
+mapfile -t pids < <(cut -d ' ' -f 1 "$KUBE_STATE"/*.pid)
+mapfile -t groups <"$KUBE_STATE/cgroups"
+((${#pids[@]} == 2 && ${#groups[@]} > 0)) || fail "where is the node?"
 "$kube/kube-down"
-[[ ! -e $KUBE_STATE ]] || fail "the node's state is left"
-if grep -l -s -a -z -F "$KUBE_STATE" /proc/[0-9]*/cmdline | grep -v "^/proc/$$/"; then
-    fail "a process of the node is left"
-fi
-if grep -F "$tmp/node" /proc/self/mountinfo; then
+for left in "${pids[@]/#//proc/}" "${groups[@]}" "$KUBE_STATE"; do
+    [[ ! -e $left ]] || fail "$left is left"
+done
+if grep -F " $tmp/node" /proc/self/mountinfo; then
     fail "a mount of the node is left"
 fi
