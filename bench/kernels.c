@@ -21,6 +21,8 @@ enum {
     LIST_MS = 10000,
     STARTS = 40, /* that take some 20 ms natively */
     CHECK_DIGITS = 16,
+    KERNEL_FAILED =
+        1,          /* exit code: a kernel does not stand by its result (docs/bench-kernels.md) */
     SAID_MAX = 300, /* of what a program said, in a message */
 };
 
@@ -299,6 +301,7 @@ static int run_kernel(const struct weft_kernel *k, const struct weft_run_opts *o
     }
     if (code > 0) {
         out->failure = describe(code, said);
+        out->wrong = code == KERNEL_FAILED;
     } else if (!read_answer(k, iterations, said, out)) {
         weft_auto_free char *last = last_line(said);
 

@@ -47,6 +47,7 @@ struct weft_kernel_run {
     uint64_t ns;
     char check[17]; /* 16 hex digits; "": a start, which has none */
     char *failure;  /* it did not do what it should: how; one line */
+    bool wrong;     /* that is: it has found itself that its result is wrong */
     char *skipped;  /* it cannot be run here: why; one line */
 };
 

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "binfmt/health.h"
 #include "binfmt/qemu_copy.h"
 #include "binfmt/unshare.h"
 
@@ -51,6 +52,7 @@ struct session {
 /* One kernel under one target. */
 struct unit {
     const struct session *s;
+    const struct weft_bench_target *target;
     const struct weft_kernel *kernel;
     struct weft_kernel_side native, emulated;
     struct weft_bench_kernel *out;
@@ -61,6 +63,15 @@ struct unit {
 static bool cancelled(const struct session *s)
 {
     return s->runner->cancel && atomic_load(s->runner->cancel);
+}
+
+/* A QEMU under which a program has come to a wrong result is one to keep builds away from. */
+static void spoil(const struct unit *u)
+{
+    const struct weft_bench_target *t = u->target;
+    weft_auto_free char *why = weft_fmt("weft bench, %s: %s", u->kernel->name, u->out->failure);
+
+    weft_health_spoil(u->s->runner->answers, t->qemu, t->platform->machine, t->model, why);
 }
 
 /* One run. Gives 0; 1 where the kernel is done for, for which the reason is in u->out; -1 when
@@ -75,6 +86,9 @@ static int run_side(struct unit *u, const struct weft_kernel_side *side, uint64_
     }
     if (run->failure) {
         u->out->failure = weft_fmt("%s%s", who, run->failure);
+        if (run->wrong && side->qemu) {
+            spoil(u);
+        }
     } else if (run->skipped) {
         u->out->skipped = weft_fmt("%s%s", who, run->skipped);
     }
@@ -96,6 +110,7 @@ static int run_pair(struct unit *u, uint64_t iterations, size_t turn, uint64_t *
     }
     if (rc == 0 && strcmp(runs[0].check, runs[1].check) != 0) {
         u->out->failure = weft_fmt("a wrong result: %s, natively %s", runs[1].check, runs[0].check);
+        spoil(u);
         rc = 1;
     }
     *native_ns = runs[0].ns;
@@ -314,6 +329,7 @@ static int measure_unit(struct session *s, struct weft_bench_target *t, const st
 {
     struct unit u = {
         .s = s,
+        .target = t,
         .kernel = k,
         .native = {.programs = weft_kernels_programs(s->runner->native), .plain = plain},
         .emulated = {.programs = t->programs,

@@ -178,6 +178,15 @@ static void keep(struct weft_answers *a, const char *program, const struct weft_
     }
 }
 
+void weft_health_spoil(struct weft_answers *a, const char *program, const struct weft_machine *m,
+                       const char *model, const char *failure)
+{
+    struct weft_health h = {.verdict = WEFT_HEALTH_BAD, .failure = weft_xstrdup(failure)};
+
+    keep(a, program, m, model, &h, false);
+    weft_health_finish(&h);
+}
+
 /* --- running guest programs --- */
 
 /* "exit code 1: what it said last" */

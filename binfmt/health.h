@@ -50,6 +50,11 @@ int weft_health_check(struct weft_answers *a, const char *program, const struct 
 int weft_health_compile(const char *program, const struct weft_machine *m, const char *model,
                         const char *root, struct weft_health *out, struct weft_err **err);
 
+/** Remember that `program` was found to be bad elsewhere, as a check that failed would: a program
+ * that came to a wrong result under it. `failure`: one line. The next check has the last word. */
+void weft_health_spoil(struct weft_answers *a, const char *program, const struct weft_machine *m,
+                       const char *model, const char *failure);
+
 /** What an earlier check found, without running anything. */
 enum weft_health_verdict weft_health_recall(struct weft_answers *a, const char *program,
                                             const struct weft_machine *m, const char *model);

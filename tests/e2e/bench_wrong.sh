@@ -126,6 +126,11 @@ for case in linux/arm64:aarch64:crc32:run_crc32:result linux/arm64:aarch64:sha25
     grep -Eq "^  $kernel *FAILED  " "$WEFT_TEST_TMP/table" || fail "not in the table: $(cat "$WEFT_TEST_TMP/table")"
     grep -q "is not ranked: $kernel failed" "$WEFT_TEST_TMP/table" || fail "it is ranked: $(cat "$WEFT_TEST_TMP/table")"
 
+    chosen=$(WEFT_QEMU_DIR=$wrong:$right "$WEFT" platforms --json "$platform" | jq -r '.platforms[0].qemu.path')
+    expect 'what a build takes, though the wrong one comes first' "$chosen" "$right/qemu-$machine"
+    WEFT_QEMU_DIR=$wrong:$right "$WEFT" qemu list >"$WEFT_TEST_TMP/list" 2>&1
+    grep -q "weft bench, $kernel: " "$WEFT_TEST_TMP/list" || fail "weft qemu list: $(cat "$WEFT_TEST_TMP/list")"
+
     bench "$platform" "$wrong"
     expect 'exit code' "$rc" 1
     grep -q "^$platform: nothing that was measured can be relied on" "$WEFT_TEST_TMP/table" ||

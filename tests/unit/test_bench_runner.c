@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "bench/results.h"
 #include "bench/runner.h"
+#include "binfmt/health.h"
 #include "engine/bench_show.h"
 #include "tests/helpers.h"
 
@@ -22,6 +23,7 @@ struct world {
     const struct weft_platform_info *native, *foreign;
     struct weft_kernels kernels;
     struct weft_strv only;
+    struct weft_answers *answers;
     atomic_bool cancel;
     struct weft_bench_result result;
 };
@@ -76,6 +78,7 @@ static int setup(void **state)
         return -1;
     }
     w->dir = dir;
+    w->answers = weft_answers_create(NULL);
     weft_platform_host(&host);
     w->native = weft_catalogue_find(&host);
     w->foreign = find(strcmp(host.arch, "riscv64") == 0 ? "linux/arm64" : "linux/riscv64");
@@ -98,6 +101,7 @@ static int teardown(void **state)
     struct world *w = *state;
     void *dir = w->dir;
 
+    weft_answers_destroy(w->answers);
     weft_kernels_finish(&w->kernels);
     weft_strv_finish(&w->only);
     weft_bench_result_finish(&w->result);
@@ -126,6 +130,7 @@ static void measure(struct world *w)
                                        .kernels = &w->kernels,
                                        .only = &w->only,
                                        .no_handlers = "none here",
+                                       .answers = w->answers,
                                        .cancel = &w->cancel};
     weft_auto_err err = NULL;
 
@@ -265,6 +270,9 @@ static void test_failures(void **state)
 
         assert_string_equal(k->name, "interp");
         assert_string_equal(k->failure, rows[i].failure);
+        /* only where the result was wrong */
+        assert_int_equal(weft_health_recall(w->answers, t->qemu, t->platform->machine, t->model),
+                         i == 0 ? WEFT_HEALTH_BAD : WEFT_HEALTH_UNKNOWN);
         assert_int_equal(k->n, 0);
         assert_true(k->ratio.ratio < 1e-9);
         assert_ratio(&t->mean, 10, 10, 10); /* of the other kernel */
