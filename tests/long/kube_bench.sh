@@ -77,8 +77,8 @@ make -s -C "$build_dir" install DESTDIR="$tmp/tree/amd64" >/dev/null
 "$src_dir/tests/bases/debian" "$tmp/debian" bookworm linux/amd64
 "$weft" build --progress=plain --platform linux/amd64 -f "$src_dir/deploy/kubernetes/bench.Dockerfile" \
     --build-arg BASE=debian --build-context "debian=oci-layout://$tmp/debian:latest" \
-    --build-context "weft=$tmp/tree" -t localhost/weft-bench:1 -o "type=oci,dest=$tmp/image.tar" \
-    "$src_dir/deploy/kubernetes"
+    --build-context "weft=$tmp/tree" -t localhost/weft-bench:1 \
+    -o "type=oci,dest=$tmp/image.tar,compression=uncompressed" "$src_dir/deploy/kubernetes"
 
 say "the cluster"
 KUBECONFIG=$("$kube/kube-up")
