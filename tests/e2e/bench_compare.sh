@@ -18,28 +18,11 @@ nodes()
     "$WEFT_SRC_DIR/tests/e2e/bench-nodes" "$base" "$1"
 }
 
-# valid SCHEMA FILE...: each is what the schema says, and the schema is one.
-valid()
-{
-    python3 - "$WEFT_SRC_DIR/bench/$1" "${@:2}" <<'PYTHON' || fail "not valid: $*"
-import json
-import sys
-
-import jsonschema
-
-schema = json.load(open(sys.argv[1]))
-kind = jsonschema.validators.validator_for(schema)
-kind.check_schema(schema)
-for path in sys.argv[2:]:
-    kind(schema).validate(json.load(open(path)))
-PYTHON
-}
-
 # compare ARG...: as JSON, which is valid, to out.json.
 compare()
 {
     "$WEFT" bench compare --json "$@" >out.json 2>err || fail "$*: $(cat err)"
-    valid compare.schema.json out.json
+    json_valid compare.schema.json out.json
 }
 
 # on PLATFORM QUERY: of it in out.json.
@@ -71,7 +54,7 @@ jq -n '[range(50) | (. / 10 | floor) as $p | (. % 10) as $i | ["a", "b", "c", "d
         if $pool == "c" and $i == 3 then {fail: "calls"} elif $pool == "d" and $i == 4 then {drop: "sha256"} else {} end
     ]}]' | nodes fifty
 expect 'results' "$(find fifty -name '*.json' | wc -l)" 50
-valid result.schema.json fifty/*.json
+json_valid result.schema.json fifty/*.json
 
 note "a ranking of fifty"
 compare fifty --price a=2 --price type-b=1 --price c=3 --price e=1.5
@@ -218,7 +201,7 @@ expect 'what is printed beside --output' "$(cat out2)" ''
 
 note "the page"
 "$WEFT" bench compare fifty --html page.html --json -o out.json
-valid compare.schema.json out.json
+json_valid compare.schema.json out.json
 grep -q '^<!DOCTYPE html>' page.html || fail "page.html: $(head -c 200 page.html)"
 "$WEFT" bench compare fifty --html - >page2.html
 cmp page.html page2.html || fail "--html - has something else"

@@ -17,23 +17,6 @@ export WEFT_QEMU_DIR=$WEFT_TEST_TMP/qemu
 export TMPDIR=$WEFT_TEST_TMP/tmp
 mkdir -m 1777 "$TMPDIR"
 
-# valid FILE...: each is what the schema says, and the schema is one.
-valid()
-{
-    python3 - "$WEFT_SRC_DIR/bench/result.schema.json" "$@" <<'PYTHON' || fail "not valid: $*"
-import json
-import sys
-
-import jsonschema
-
-schema = json.load(open(sys.argv[1]))
-kind = jsonschema.validators.validator_for(schema)
-kind.check_schema(schema)
-for path in sys.argv[2:]:
-    kind(schema).validate(json.load(open(path)))
-PYTHON
-}
-
 # bench FLAG...: a quick run for arm64, its JSON in $result.
 bench()
 {
@@ -49,7 +32,7 @@ note "a result"
 bench --kernel sha256 --kernel start-dynamic --kernel fork-exec -o "$WEFT_TEST_TMP/copy.json"
 expect 'exit code' "$rc" 0
 kept=("$WEFT_STATE_DIR"/bench/results/*.json)
-valid "$result" "$WEFT_TEST_TMP/copy.json" "${kept[@]}"
+json_valid result.schema.json "$result" "$WEFT_TEST_TMP/copy.json" "${kept[@]}"
 cmp "$result" "$WEFT_TEST_TMP/copy.json" || fail "-o has something else"
 expect 'the kept one' "$(jq -c . "${kept[0]}")" "$(jq -c . "$result")"
 expect targets "$(jq -c '[.targets[] | [.platform, .cpu_model]]' "$result")" '[["linux/arm64","cortex-a53"]]'
@@ -72,10 +55,10 @@ if "$qemu" --version | grep -q 'version 7\.2'; then
     without=$(kernel calls .ratio)
     bench --kernel calls --cpu linux/arm64=max,pauth-impdef=off
     expect 'exit code' "$rc" 0
-    valid "$result"
+    json_valid result.schema.json "$result"
     with=$(kernel calls .ratio)
-    note "calls: $without on cortex-a53, $with on max"
-    expect 'max is several times slower' "$(jq -n "$with > 3 * $without")" true
+    expect 'CPU model' "$(jq -r '.targets[0].cpu_model' "$result")" max,pauth-impdef=off
+    note "calls: $without on cortex-a53, $with on max" # docs/performance.md has what to expect
 else
     note "left out: this QEMU is not 7.2"
 fi
@@ -86,7 +69,7 @@ if [[ -n $arm && -x $WEFT_LIBEXEC/bench/arm/kernels && -x $WEFT_LIBEXEC/bench/ar
     cp "$arm" "$WEFT_TEST_TMP/qemu/"
     "$WEFT" bench run --quick --platform linux/arm/v7,linux/arm/v6 --kernel float --kernel start-dynamic -o "$result" \
         >"$WEFT_TEST_TMP/table" 2>"$WEFT_TEST_TMP/err" || fail "$(cat "$WEFT_TEST_TMP/err")"
-    valid "$result"
+    json_valid result.schema.json "$result"
     expect programs "$(jq -c '[.targets[] | [.platform, .programs]]' "$result")" \
         '[["linux/arm/v7","armhf"],["linux/arm/v6","arm"]]'
     expect 'ratios on v7' "$(jq -c '[.targets[0].kernels[] | .ratio > 1]' "$result")" '[true,true]'
@@ -106,7 +89,7 @@ sleep 3
 kill -INT $pid
 wait $pid && rc=0 || rc=$?
 expect 'exit code' "$rc" 130
-valid "$result" "$WEFT_STATE_DIR"/bench/results/*.json
+json_valid result.schema.json "$result" "$WEFT_STATE_DIR"/bench/results/*.json
 expect complete "$(jq .complete "$result")" false
 left=$(pgrep -f "$WEFT_TEST_TMP/qemu/" || true)
 expect 'processes left behind' "$left" ''
@@ -128,10 +111,10 @@ if ((EUID == 0)); then
     make_user
     as_user "$WEFT" bench run --quick --platform linux/arm64 --kernel fork-exec --json \
         >"$result" 2>"$WEFT_TEST_TMP/err" || fail "as an ordinary user: $(cat "$WEFT_TEST_TMP/err")"
-    valid "$result"
+    json_valid result.schema.json "$result"
     "$DENY_MOUNT" "$WEFT" bench run --quick --platform linux/arm64 --kernel fork-exec --kernel start --json \
         >"$result" 2>"$WEFT_TEST_TMP/err" || fail "where mounts are denied: $(cat "$WEFT_TEST_TMP/err")"
-    valid "$result"
+    json_valid result.schema.json "$result"
     kernel fork-exec .skipped | grep -q '^it needs a handler: ' || fail "fork-exec: $(kernel fork-exec .)"
     expect 'start has a ratio' "$(kernel start '.ratio > 1')" true
 fi

@@ -86,8 +86,7 @@ bench()
     done
     "$WEFT" bench run --quick --platform "$platform" "${args[@]}" --kernel "$kernel" --kernel syscall --kernel start \
         -o "$result" >"$WEFT_TEST_TMP/table" 2>"$WEFT_TEST_TMP/err" && rc=0 || rc=$?
-    python3 -c 'import json, sys, jsonschema; jsonschema.validate(*[json.load(open(p)) for p in sys.argv[1:]])' \
-        "$result" "$WEFT_SRC_DIR/bench/result.schema.json" || fail "not valid: $(cat "$result")"
+    json_valid result.schema.json "$result"
 }
 
 # of the wrong QEMU

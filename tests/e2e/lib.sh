@@ -186,3 +186,20 @@ host_handlers()
     (cd /proc/sys/fs/binfmt_misc 2>/dev/null && head -n 20 -- * 2>/dev/null) || true
     grep -c binfmt_misc /proc/self/mountinfo || true
 }
+
+# json_valid SCHEMA FILE...: each is what a schema of ours says, bench/SCHEMA, and the schema is one.
+json_valid()
+{
+    python3 - "$WEFT_SRC_DIR/bench/$1" "${@:2}" <<'PYTHON' || fail "not valid: $*"
+import json
+import sys
+
+import jsonschema
+
+schema = json.load(open(sys.argv[1]))
+kind = jsonschema.validators.validator_for(schema)
+kind.check_schema(schema)
+for path in sys.argv[2:]:
+    kind(schema).validate(json.load(open(path)))
+PYTHON
+}
