@@ -63,7 +63,7 @@ said()
 # job NAME ARGUMENTS: the Job of the manifest, with these arguments for weft.
 job()
 {
-    sed -e "s,LABEL,example.com/pool,; s,: POOL\$,: a,; s,POOL,$1,; s,NODES,1,; s,IMAGE,localhost/weft-bench:1," \
+    sed -e "s,LABEL,example.com/pool,; s,\"MYPOOL\",\"a\",; s,MYPOOL,$1,; s,NODES,1,; s,IMAGE,localhost/weft-bench:1," \
         -e "s|^\( *args:\).*|\1 $2|" "$src_dir/deploy/kubernetes/bench-job.yaml" | kubectl apply -f -
 }
 
