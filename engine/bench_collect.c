@@ -38,7 +38,8 @@ static const struct weft_flag flags[] = {
     {WEFT_FLAG_VALUE, 'o', "output", "DIR", offsetof(struct options, output),
      "write the results there (default: " OUTPUT ")"},
     {WEFT_FLAG_VALUE, 0, "pool-label", "LABEL", offsetof(struct options, pool_label),
-     "the label of nodes that names their pool (default: those that the usual providers use)"},
+     "the label of nodes that names their pool (default: those of the\n"
+     "usual providers)"},
     {WEFT_FLAG_VALUE, 'l', "selector", "SELECTOR", offsetof(struct options, selector),
      "labels of the pods (default: " SELECTOR ")"},
     {WEFT_FLAG_SWITCH, 'h', "help", NULL, offsetof(struct options, help), "this text"},
@@ -301,25 +302,26 @@ static int take_result(struct collect *c, const struct weft_bench_pod *p,
                        struct weft_bench_result *r, struct fate *fate, struct weft_err **err)
 {
     name_machine(p, &r->machine);
-    if (p->attempt) {
-        weft_strv_add(&c->attempts, p->attempt);
-    }
     if (p->node && weft_strv_has(&c->nodes, p->node)) {
         fate->outcome = PASSED_OVER;
         fate->why = weft_xstrdup("there is a later result of its node");
-        return 0;
-    }
-    if (p->node) {
-        weft_strv_add(&c->nodes, p->node);
-    }
-    if (r->interrupted) {
+    } else if (write_result(c, r, fate, err) < 0) {
+        fate->why = weft_xstrdup("its result could not be written");
+        return -1;
+    } else if (r->interrupted) {
         fate->why = weft_xstrdup("incomplete: it was interrupted");
     } else if (r->failed) {
         fate->why = weft_xstrdup("a kernel failed");
     } else if (p->trouble) {
         fate->why = weft_xstrdup(p->trouble);
     }
-    return write_result(c, r, fate, err);
+    if (p->attempt) {
+        weft_strv_add(&c->attempts, p->attempt);
+    }
+    if (p->node) {
+        weft_strv_add(&c->nodes, p->node);
+    }
+    return 0;
 }
 
 static int collect_pod(struct collect *c, size_t i, struct weft_err **err)
@@ -341,14 +343,16 @@ static int collect_pod(struct collect *c, size_t i, struct weft_err **err)
     return rc;
 }
 
-/* A pod of a job that came to nothing is made up for by the one that was started in its place. */
+/* A pod of a job that came to nothing is made up for by the one that was started in its place. One
+ * that was not looked at has no `why`. */
 static void forgive(struct collect *c)
 {
     for (size_t i = 0; i < c->pods.n; i++) {
         struct fate *fate = &c->fates[i];
         const char *attempt = c->pods.v[i].attempt;
 
-        if (fate->outcome == MISSING && attempt && weft_strv_has(&c->attempts, attempt)) {
+        if (fate->outcome == MISSING && fate->why && attempt &&
+            weft_strv_has(&c->attempts, attempt)) {
             weft_auto_free char *why = weft_steal(&fate->why);
 
             fate->outcome = PASSED_OVER;
