@@ -99,12 +99,13 @@ static bool measured(const struct weft_bench_result *r, const struct weft_platfo
 
 /* --- the table --- */
 
-/* The targets from `from` on that are of one QEMU. */
+/* The targets from `from` on that are of one QEMU, which may have been replaced in its place. */
 static size_t of_one_qemu(const struct map *m, size_t from)
 {
     size_t to = from;
 
-    while (to < m->n && weft_str_eq(m->targets[to]->qemu, m->targets[from]->qemu)) {
+    while (to < m->n && weft_str_eq(m->targets[to]->qemu, m->targets[from]->qemu) &&
+           weft_str_eq(m->targets[to]->version, m->targets[from]->version)) {
         to++;
     }
     return to - from;

@@ -121,6 +121,9 @@ for text in 'there are several results of n: the newest count' 'several/x.json i
     'several versions of weft, whose kernels may differ: '; do
     jq -r '.notes[]' out.json | grep -qF "$text" || fail "no note '$text': $(jq .notes out.json)"
 done
+# a QEMU that was replaced in its place is another one
+"$WEFT" bench compare several --html page.html >/dev/null
+grep -q "colspan='1'>QEMU 10\.0</th>" page.html || fail "no column of QEMU 10.0"
 compare several/x.json several/y.json
 expect names "$(jq -c '[.nodes[].name]' out.json)" '["t1 (x)","t1 (y)"]'
 compare - several/y.json <fifty/a0.json
