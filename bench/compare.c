@@ -14,9 +14,6 @@
 #include "bench/kernels.h"
 #include "platforms/catalogue.h"
 
-/* Two runs on one machine may differ by as much, which the interval of either does not show. */
-static const double between_runs = 1.02;
-
 /* A kernel's times, in nanoseconds per iteration. */
 struct set {
     const char *kernel;
@@ -460,7 +457,7 @@ static void set_ranks(const struct ranking *r)
     for (size_t i = 0; i < r->n; i++) {
         struct weft_ratio q = weft_stats_quotient(r->v[i].times, r->v[first].times);
 
-        if (q.low > 1 && q.ratio > between_runs) {
+        if (q.low > 1 && q.ratio > WEFT_COMPARE_BETWEEN_RUNS) {
             first = i;
         }
         r->out->entries[i].rank = first + 1;

@@ -12,9 +12,6 @@ enum {
     NAMES_SHOWN = 3
 };
 
-/* As for the ranks of nodes. */
-static const double between_runs = 1.02;
-
 /* "23 %", "3.4 times". Caller frees. */
 static char *by_how_much(double times)
 {
@@ -63,14 +60,14 @@ static void say_others(const struct weft_comparison *c, const struct weft_compar
         const struct weft_compare_entry *e = &p->entries[i];
 
         next = !next && e->rank > 1 ? e : next;
-        emulated = !emulated && !e->native && e->rank > 1 ? e : emulated;
+        emulated = !emulated && !e->native ? e : emulated;
     }
     if (next && (next != emulated || !p->entries[0].native)) {
         weft_auto_free char *much = by_how_much(next->time.ratio);
 
         weft_buf_printf(b, " The next, %s, is %s slower.", name_of(c, next), much);
     }
-    if (emulated && p->entries[0].native) {
+    if (emulated && emulated->rank > 1 && p->entries[0].native) {
         weft_auto_free char *much = by_how_much(emulated->time.ratio);
         weft_auto_free char *with = weft_compare_how(emulated);
 
@@ -103,7 +100,7 @@ static void say_cheapest(const struct weft_compare_platform *p, struct weft_buf 
         return;
     }
     while (next < n && (p->pools[next].cost_low <= first->cost_high ||
-                        p->pools[next].cost <= between_runs * first->cost)) {
+                        p->pools[next].cost <= WEFT_COMPARE_BETWEEN_RUNS * first->cost)) {
         weft_strv_add(&ties, p->pools[next++].name);
     }
     weft_buf_printf(b, " Builds cost least in pool %s", first->name);

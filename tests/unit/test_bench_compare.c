@@ -408,6 +408,26 @@ static void test_verdict(void **state)
     finish(&w);
 }
 
+/* A slow machine runs it natively no faster than a fast one emulates it: the slower one of those
+ * that emulate is not the fastest of them. */
+static void test_native_ties(void **state)
+{
+    struct world w = {0};
+    struct weft_bench_result *r = add(&w, "x", 0);
+
+    (void)state;
+    assert_int_equal(weft_platform_parse("linux/arm64", &r->machine.platform, NULL), 0);
+    bench_target(r, "linux/amd64", "qemu64", 1000, 9000, 0, 3);
+    add_arm64(&w, 1010, 0);
+    add_arm64(&w, 1300, 0);
+    compare(&w);
+    assert_ranks(platform(&w, "linux/arm64"), &w, "a=1 b=1 c=3");
+    assert_verdict(&w, "linux/arm64",
+                   "linux/arm64: a is fastest, native; b is as fast, within the noise. The next, "
+                   "c, is 30 % slower.");
+    finish(&w);
+}
+
 static void test_notes(void **state)
 {
     struct world w = {0};
@@ -466,13 +486,13 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranking), cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_order),   cmocka_unit_test(test_small_differences),
-        cmocka_unit_test(test_failed),  cmocka_unit_test(test_best),
-        cmocka_unit_test(test_kernels), cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_cost),    cmocka_unit_test(test_verdict),
-        cmocka_unit_test(test_notes),   cmocka_unit_test(test_only),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_ranking),     cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_order),       cmocka_unit_test(test_small_differences),
+        cmocka_unit_test(test_failed),      cmocka_unit_test(test_best),
+        cmocka_unit_test(test_kernels),     cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_cost),        cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_native_ties), cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_only),        cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
