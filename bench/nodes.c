@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -22,7 +23,8 @@ struct weft_nodes_source {
     char *file;
     char *name;
     char *pool;
-    bool gone; /* into another one */
+    char digest[WEFT_DIGEST_SIZE]; /* of the result; "": not needed yet */
+    bool gone;                     /* into another one */
 };
 
 static void source_finish(struct weft_nodes_source *s)
@@ -66,30 +68,31 @@ static bool same_machine(const struct weft_facts *a, const struct weft_facts *b)
     return a->node && weft_str_eq(a->node, b->node) && weft_str_eq(a->cpu, b->cpu);
 }
 
-static bool same_result(const struct weft_bench_result *a, const struct weft_bench_result *b)
+static const char *digest_of(struct weft_nodes_source *s)
 {
-    weft_auto_json x = NULL;
-    weft_auto_json y = NULL;
-    weft_auto_free char *a_text = NULL;
-    weft_auto_free char *b_text = NULL;
+    if (!*s->digest) {
+        weft_auto_json j = weft_bench_result_json(&s->result);
+        weft_auto_free char *text = weft_json_dump(j, 0);
 
-    if (a->started != b->started || a->n != b->n ||
-        !weft_str_eq(a->machine.node, b->machine.node) ||
-        !weft_str_eq(a->machine.cpu, b->machine.cpu)) {
-        return false;
+        weft_digest_bytes(text, strlen(text), s->digest);
     }
-    x = weft_bench_result_json(a);
-    y = weft_bench_result_json(b);
-    a_text = weft_json_dump(x, 0);
-    b_text = weft_json_dump(y, 0);
-    return strcmp(a_text, b_text) == 0;
+    return s->digest;
+}
+
+static bool same_result(struct weft_nodes_source *x, struct weft_nodes_source *y)
+{
+    const struct weft_bench_result *a = &x->result, *b = &y->result;
+
+    return a->started == b->started && a->n == b->n &&
+           weft_str_eq(a->machine.node, b->machine.node) &&
+           weft_str_eq(a->machine.cpu, b->machine.cpu) && strcmp(digest_of(x), digest_of(y)) == 0;
 }
 
 static void drop_copies(struct weft_nodes *nodes)
 {
     for (size_t i = 0; i < nodes->n_files; i++) {
         for (size_t k = nodes->n_files - 1; k > i; k--) {
-            if (same_result(&nodes->files[i].result, &nodes->files[k].result)) {
+            if (same_result(&nodes->files[i], &nodes->files[k])) {
                 weft_strv_addf(&nodes->notes, "%s is the same result as %s", nodes->files[k].file,
                                nodes->files[i].file);
                 drop(nodes, k);
