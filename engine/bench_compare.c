@@ -34,21 +34,21 @@ static const struct weft_flag flags[] = {
     {WEFT_FLAG_SWITCH, 0, "csv", NULL, offsetof(struct options, csv),
      "print a row for each platform and node as CSV"},
     {WEFT_FLAG_VALUE, 0, "html", "FILE", offsetof(struct options, html),
-     "write a page to look at to FILE, which needs nothing else; \"-\": to standard output"},
+     "write a page to look at to FILE, which needs nothing else; \"-\": to\n"
+     "standard output"},
     {WEFT_FLAG_SWITCH, 0, "json", NULL, offsetof(struct options, json),
      "print the comparison as JSON"},
     {WEFT_FLAG_VALUE, 'o', "output", "FILE", offsetof(struct options, output),
      "write to FILE what would be printed"},
     {WEFT_FLAG_LIST, 0, "platform", "PLATFORM", offsetof(struct options, platform),
-     "compare for this platform; several with commas, or given several times (default: all that\n"
-     "were measured)"},
+     "compare for this platform; several with commas, or given several\n"
+     "times (default: all that were measured)"},
     {WEFT_FLAG_LIST, 0, "price", "NAME=PRICE", offsetof(struct options, price),
-     "what a node, a pool's or an instance type's nodes, cost per hour, in any money; may be "
-     "given\n"
-     "several times"},
+     "what a node costs per hour, or each node of a pool or an instance\n"
+     "type, in any money; may be given several times"},
     {WEFT_FLAG_VALUE, 0, "prices", "FILE", offsetof(struct options, prices),
-     "read prices from FILE: lines of NAME,PRICE; empty ones and those that begin with # are left\n"
-     "out; --price is stronger"},
+     "read prices from FILE: lines of NAME,PRICE; empty ones and those\n"
+     "that begin with # are left out; --price is stronger"},
     {WEFT_FLAG_SWITCH, 'h', "help", NULL, offsetof(struct options, help), "this text"},
 };
 
