@@ -290,6 +290,19 @@ static int run_start(const struct weft_run_opts *opts, uint64_t times, struct we
     return code < 0 ? -1 : 0;
 }
 
+/* Whether the kernel says of itself that its result is wrong. The same exit code is QEMU's own, as
+ * where memory is short; and the kernel's where something is refused to it ("not so", and errno).
+ */
+static bool judged_wrong(const struct weft_kernel *k, int code, const char *said)
+{
+    weft_auto_free char *last = last_line(said);
+    weft_auto_free char *begin = weft_fmt("%s: ", k->name);
+    weft_auto_free char *refused = weft_fmt("%snot so: ", begin);
+
+    return code == KERNEL_FAILED && weft_starts_with(last, begin) &&
+           !weft_starts_with(last, refused);
+}
+
 static int run_kernel(const struct weft_kernel *k, const struct weft_run_opts *opts,
                       uint64_t iterations, struct weft_kernel_run *out, struct weft_err **err)
 {
@@ -301,7 +314,7 @@ static int run_kernel(const struct weft_kernel *k, const struct weft_run_opts *o
     }
     if (code > 0) {
         out->failure = describe(code, said);
-        out->wrong = code == KERNEL_FAILED;
+        out->wrong = judged_wrong(k, code, said);
     } else if (!read_answer(k, iterations, said, out)) {
         weft_auto_free char *last = last_line(said);
 

@@ -61,6 +61,9 @@ static const char emulator[] =
     "wrong-interp) check=0123456789abcdee ;;\n"
     "dies-interp) echo 'cannot do it' >&2; exit 3 ;;\n"
     "mute-interp) echo interp; exit 0 ;;\n"
+    "judged-interp) echo 'interp: a number is wrong' >&2; exit 1 ;;\n"
+    "refused-interp) echo 'interp: not so: p != NULL (Cannot allocate memory)' >&2; exit 1 ;;\n"
+    "short-interp) echo 'qemu: no memory for a jit buffer' >&2; exit 1 ;;\n"
     "hangs-steady) sleep 60 ;;\n"
     "slow-*) factor=30 ;;\n"
     "*-even) if [ -e \"$0.flag\" ]; then rm \"$0.flag\"; factor=14; else : >\"$0.flag\"; fi ;;\n"
@@ -245,10 +248,15 @@ static void test_failures(void **state)
 {
     static const struct {
         const char *model, *failure;
+        enum weft_health_verdict health; /* bad only where the result was wrong */
     } rows[] = {
-        {"wrong", "a wrong result: 0123456789abcdee, natively 0123456789abcdef"},
-        {"dies", "exit code 3: cannot do it"},
-        {"mute", "not an answer: interp"},
+        {"wrong", "a wrong result: 0123456789abcdee, natively 0123456789abcdef", WEFT_HEALTH_BAD},
+        {"dies", "exit code 3: cannot do it", WEFT_HEALTH_UNKNOWN},
+        {"mute", "not an answer: interp", WEFT_HEALTH_UNKNOWN},
+        {"judged", "exit code 1: interp: a number is wrong", WEFT_HEALTH_BAD},
+        {"refused", "exit code 1: interp: not so: p != NULL (Cannot allocate memory)",
+         WEFT_HEALTH_UNKNOWN},
+        {"short", "exit code 1: qemu: no memory for a jit buffer", WEFT_HEALTH_UNKNOWN},
     };
     struct world *w = *state;
     weft_auto_free char *text = NULL;
@@ -270,9 +278,8 @@ static void test_failures(void **state)
 
         assert_string_equal(k->name, "interp");
         assert_string_equal(k->failure, rows[i].failure);
-        /* only where the result was wrong */
         assert_int_equal(weft_health_recall(w->answers, t->qemu, t->platform->machine, t->model),
-                         i == 0 ? WEFT_HEALTH_BAD : WEFT_HEALTH_UNKNOWN);
+                         rows[i].health);
         assert_int_equal(k->n, 0);
         assert_true(k->ratio.ratio < 1e-9);
         assert_ratio(&t->mean, 10, 10, 10); /* of the other kernel */
