@@ -74,7 +74,8 @@ static int fail_not_at_hand(const struct weft_emulators *from, const struct weft
 
 /* ---- the fastest model ---- */
 
-/* The figures that there are for p under q, of models that q can be held to. Caller frees. */
+/* The figures that there are for p under q, of models that q can be held to and is not known to be
+ * bad on. Caller frees. */
 static const struct weft_speed **measured(const struct weft_emulators *from,
                                           const struct weft_qemu *q,
                                           const struct weft_platform_info *p, size_t *n)
@@ -96,6 +97,10 @@ static const struct weft_speed **measured(const struct weft_emulators *from,
         if (weft_qemu_model_for(from->answers, q->path, p, &choice, from->cancel, &model, &why) <
             0) {
             weft_debug("%s was measured, but cannot be used: %s", s->model, why->msg);
+            continue;
+        }
+        if (weft_health_recall(from->answers, q->path, p->machine, model) == WEFT_HEALTH_BAD) {
+            weft_debug("%s was measured, but is known to be bad", s->model);
             continue;
         }
         found[(*n)++] = s;
@@ -280,6 +285,8 @@ static enum weft_health_verdict health_of(const struct weft_emulators *from,
             *failure = weft_xstrdup_null(h.failure);
         }
         weft_health_finish(&h);
+    } else if (v == WEFT_HEALTH_BAD) {
+        *failure = weft_health_recall_failure(from->answers, c->qemu->path, m, c->model);
     }
     return v;
 }

@@ -44,10 +44,10 @@ struct weft_emulator {
 /**
  * The model that the choice for p in from->cpu comes to under QEMU q: weft_qemu_model_for, and the
  * policy fastest. That one is the model with the least ratio of those measured for p under this q
- * that it can be held to. The baseline's is taken where none is known to be faster: others tie with
- * it, or it was not measured, or nothing else was though there is more to measure; *unmeasured (may
- * be NULL) is set in the last two cases, and else cleared. *model: caller frees. Errors: as of
- * weft_qemu_model_for.
+ * that it can be held to and is not known to be bad on. The baseline's is taken where none is known
+ * to be faster: others tie with it, or it was not measured, or nothing else was though there is
+ * more to measure; *unmeasured (may be NULL) is set in the last two cases, and else cleared.
+ * *model: caller frees. Errors: as of weft_qemu_model_for.
  */
 int weft_emulator_model(const struct weft_emulators *from, const struct weft_qemu *q,
                         const struct weft_platform_info *p, char **model, bool *unmeasured,

@@ -4,6 +4,7 @@
 #include "binfmt/emulator.h"
 
 #include "base/cleanup.h"
+#include "binfmt/health.h"
 #include "tests/helpers.h"
 #include "tests/unit/fake_qemu.h"
 
@@ -232,10 +233,45 @@ static void test_fastest_and_rank(void **state)
     weft_answers_destroy(a);
 }
 
+/* A model on which QEMU gets results wrong is not the fastest; and who has no other QEMU is told
+ * what is wrong with this one. */
+static void test_bad(void **state)
+{
+    static const struct figure figures[] = {
+        {BASELINE, 8, 9}, {"cortex-a9", 6, 6.5}, {"cortex-a15", 4, 5}};
+    const struct weft_platform_info *p = weft_catalogue_find(&armv7);
+    struct weft_answers *a = weft_answers_create(NULL);
+    struct weft_speeds speeds = {0};
+    struct weft_qemus q = {0};
+    struct weft_emulators from = {.answers = a, .qemus = &q, .cpu = &fastest, .speeds = &speeds};
+    struct weft_emulator e = {0};
+    struct weft_err *err = NULL;
+
+    fake_qemu_add(&q, *state, "fake", "arm", "7.2.22");
+    for (size_t i = 0; i < COUNT(figures); i++) {
+        measure(&speeds, &armv7, &q.v[0], "7.2.22", &figures[i]);
+    }
+    weft_health_spoil(a, q.v[0].path, p->machine, "cortex-a15", "lz: another text");
+    assert_int_equal(weft_emulator_choose(&from, p, false, &e, &err), 1);
+    assert_string_equal(e.model, "cortex-a9");
+    assert_null(e.unwell);
+    weft_emulator_finish(&e);
+    weft_health_spoil(a, q.v[0].path, p->machine, BASELINE, "sort: number 7 is smaller");
+    from.cpu = &baseline;
+    assert_int_equal(weft_emulator_choose(&from, p, true, &e, &err), 1);
+    assert_string_equal(e.model, BASELINE);
+    assert_string_equal(e.unwell, "sort: number 7 is smaller");
+    weft_emulator_finish(&e);
+    weft_speeds_finish(&speeds);
+    weft_qemus_finish(&q);
+    weft_answers_destroy(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {temp_test(test_fastest), temp_test(test_fastest_of_others),
-                                       temp_test(test_rank), temp_test(test_fastest_and_rank)};
+                                       temp_test(test_bad), temp_test(test_rank),
+                                       temp_test(test_fastest_and_rank)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
