@@ -212,11 +212,14 @@ static int read_strings(const struct place *of, const char *key, struct weft_str
 
 static int read_ratio(const struct place *of, struct weft_ratio *r, struct weft_err **err)
 {
-    return read_positive(of, "ratio", &r->ratio, err) < 0 ||
-                   read_positive(of, "low", &r->low, err) < 0 ||
-                   read_positive(of, "high", &r->high, err) < 0
-               ? -1
-               : 0;
+    if (read_positive(of, "ratio", &r->ratio, err) < 0 ||
+        read_positive(of, "low", &r->low, err) < 0 ||
+        read_positive(of, "high", &r->high, err) < 0) {
+        return -1;
+    }
+    return r->low <= r->ratio && r->ratio <= r->high
+               ? 0
+               : wrong(of, err, "has a ratio that is not between low and high");
 }
 
 /* The platform of that name, in normal form; NULL: the catalogue has none. */
