@@ -108,7 +108,7 @@ def coefficients_table(found):
 
 def kernels_table(result):
     """Kernels by QEMU and CPU model, of what `weft bench run` has measured."""
-    targets = result["kernels"]["targets"]
+    targets = result["kernels"]["targets"] + (result["kernels_newer"] or {"targets": []})["targets"]
     order = {"max,pauth=on": 0}
     targets = sorted(targets, key=lambda t: (order.get(t.get("cpu_model"), 1),
                                              [int(n) for n in re.findall(r"\d+", t["qemu"]["version"])]))

@@ -2,7 +2,7 @@
 """Predict what emulation costs a build, from the kernels of `weft bench run` and from what the build
 does natively.
 
-The CPU time of an emulated build is taken as a sum of six terms. Each is made from the native profile
+The CPU time of an emulated build is taken as a sum of seven terms. Each is made from the native profile
 (trace.c) and from kernels, and is right by itself if its coefficient is 1. The coefficients are fitted
 on other builds than the one that is predicted. They are the same for all CPU models: what differs
 between those is in the kernels. docs/performance.md explains the terms and judges the result.
@@ -19,21 +19,26 @@ CLASSES = [
     ("package", r"apt-.*|dpkg.*|perl|python|openssl|http|update-alternatives|ldconfig|debconf.*"),
     ("small", r".*"),
 ]
-# What each class is like while it runs: a mean of kernels' ratios, and its weights.
+# What each class is like while it runs: a mean of kernels' ratios, and its weights. These kernels have
+# next to no pointer authentication: what that adds is a term of its own.
 LIKE = {
-    "compiler": {"compiler": 0.5, "hash": 0.3, "interp": 0.2},
-    "binutils": {"hash": 0.4, "string": 0.3, "sort": 0.3},
+    "compiler": {"interp": 0.4, "calls, plain": 0.4, "string": 0.2},
+    "binutils": {"interp": 0.3, "calls, plain": 0.2, "string": 0.5},
     "unpack": {"lz": 0.8, "files": 0.2},
-    "package": {"compiler": 0.4, "hash": 0.3, "calls": 0.1, "interp": 0.2},
-    "small": {"interp": 0.4, "string": 0.3, "mmap": 0.3},
+    "package": {"interp": 0.3, "calls, plain": 0.5, "string": 0.2},
+    "small": {"interp": 0.3, "string": 0.3, "mmap": 0.4},
 }
+# How many calls a class makes, as a part of those of the kernel calls, which does nothing else. What they
+# cost with pointer authentication is the difference of the ratios of calls and of calls, plain.
+CALLS = {"compiler": 0.013, "binutils": 0.005, "unpack": 0.005, "package": 0.05, "small": 0.005}
 # How much code a start makes QEMU translate, in units of the kernel start-large (3072 functions),
 # beyond what the kernel start-dynamic has.
-COLD = {"compiler": 5.0, "binutils": 0.5, "unpack": 0.3, "package": 1.0, "small": 0.1}
+COLD = {"compiler": 2.5, "binutils": 0.3, "unpack": 0.2, "package": 0.3, "small": 0.03}
 TERMS = ["compiler, running", "compiler, starting", "unpacking", "package manager",
-         "other, running", "other, starting"]
+         "other, running", "other, starting", "pointer authentication"]
 TERM_OF = {"compiler": (0, 1), "unpack": (2, 5), "package": (3, 5), "binutils": (4, 5),
            "small": (4, 5)}
+AUTHENTICATION = 6
 # How far a coefficient is held at 1, beside the builds: each has the weight 1.
 HOLD = 0.05
 
@@ -65,17 +70,18 @@ class Kernels:
         self.native, self.emulated, self.ratio = {}, {}, {}
         for kernel in target["kernels"]:
             samples = [s for s in kernel.get("samples", []) if s["counted"]]
-            if kernel["plain"] or not samples:
+            if not samples:
                 continue
-            name, n = kernel["name"], kernel["iterations"] * 1e9
+            name = kernel["name"] + (", plain" if kernel["plain"] else "")
+            n = kernel["iterations"] * 1e9
             # the least: what other load disturbs least
             self.native[name] = min(s["native_ns"] for s in samples) / n
             self.emulated[name] = min(s["emulated_ns"] for s in samples) / n
             self.ratio[name] = self.emulated[name] / self.native[name]
 
     def usable(self):
-        needed = {k for like in LIKE.values() for k in like} | {"syscall", "start-dynamic",
-                                                               "start-large", "start", "fork-exec"}
+        needed = {k for like in LIKE.values() for k in like}
+        needed |= {"calls", "start", "start-dynamic", "start-large"}
         return needed <= set(self.ratio)
 
 
@@ -83,12 +89,14 @@ def terms(profile, k, scale=1.0):
     """The terms of a build's emulated CPU time, in seconds. CPU times of the profile are scaled."""
     found = [0.0] * len(TERMS)
     cold = k.emulated["start-large"] - k.emulated["start"]
+    authentication = max(0.0, k.ratio["calls"] - k.ratio["calls, plain"])
     for c, row in by_class(profile).items():
         run, start = TERM_OF[c]
         ratio = sum(weight * k.ratio[name] for name, weight in LIKE[c].items())
         # a program's start is in its CPU time, and is counted by itself
         running = max(0.0, scale * row["cpu_s"] - row["execs"] * k.native["start-dynamic"])
         found[run] += running * ratio
+        found[AUTHENTICATION] += running * CALLS[c] * authentication
         found[start] += row["execs"] * (k.emulated["start-dynamic"] + COLD[c] * cold)
     return found
 
