@@ -16,11 +16,12 @@
 enum {
     FILE_MAX_BYTES =
         1 << 20, /* of /proc/cpuinfo of a machine with hundreds of CPUs, the first ones */
+    FIRST_CPUS_BYTES = 32 << 10, /* where the first one is enough: each build asks which it is */
 };
 
-/* The content of a file below root, at most FILE_MAX_BYTES of it; NULL: it cannot be read. Caller
- * frees. */
-static char *read_at(int root, const char *path)
+/* The content of a file below root, of what is longer than `max` the beginning; NULL: it cannot be
+ * read. Caller frees. */
+static char *read_some(int root, const char *path, size_t max)
 {
     weft_auto_fd fd = openat(root, path, O_RDONLY | O_CLOEXEC);
     weft_auto_buf buf = {0};
@@ -30,10 +31,15 @@ static char *read_at(int root, const char *path)
     if (fd < 0) {
         return NULL;
     }
-    while (buf.len < FILE_MAX_BYTES && (n = read(fd, chunk, sizeof(chunk))) > 0) {
+    while (buf.len < max && (n = read(fd, chunk, sizeof(chunk))) > 0) {
         weft_buf_append(&buf, chunk, (size_t)n);
     }
     return weft_buf_steal(&buf);
+}
+
+static char *read_at(int root, const char *path)
+{
+    return read_some(root, path, FILE_MAX_BYTES);
 }
 
 /* Its first line without blanks around it; NULL where that is empty. Caller frees. */
@@ -207,7 +213,7 @@ static char *instance_type_of(const struct weft_facts *f)
 
 void weft_facts_gather(int root, struct weft_facts *out)
 {
-    weft_auto_free char *cpuinfo = read_at(root, "proc/cpuinfo");
+    weft_auto_free char *cpuinfo = read_some(root, "proc/cpuinfo", FIRST_CPUS_BYTES);
     cpu_set_t allowed;
     struct utsname u;
 

@@ -134,6 +134,27 @@ static void test_little_known(void **state)
     weft_facts_finish(&f);
 }
 
+/* What it is comes from the first CPU, how fast it is from the one that is measured. */
+static void test_many_cpus(void **state)
+{
+    const char *dir = *state;
+    weft_auto_fd root = open_root(dir);
+    weft_auto_buf b = {0};
+    struct weft_facts f = {0};
+
+    for (int i = 0; i < 500; i++) {
+        weft_buf_printf(&b, "processor\t: %d\nmodel name\t: CPU %d\ncpu MHz\t\t: %d\n", i, i,
+                        1000 + i);
+        weft_buf_printf(&b, "flags\t\t: fpu%150s\n\n", "sse2");
+    }
+    put(dir, "proc/cpuinfo", b.data);
+    weft_facts_gather(root, &f);
+    assert_string_equal(f.cpu, "CPU 0");
+    assert_int_equal(f.flags.n, 2);
+    assert_true(fabs(weft_facts_mhz(root, 499) - 1499) < 1e-9);
+    weft_facts_finish(&f);
+}
+
 static void test_now(void **state)
 {
     const char *dir = *state;
@@ -168,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_amazon, temp_setup, temp_teardown),
         cmocka_unit_test_setup_teardown(test_hypervisors, temp_setup, temp_teardown),
         cmocka_unit_test_setup_teardown(test_little_known, temp_setup, temp_teardown),
+        cmocka_unit_test_setup_teardown(test_many_cpus, temp_setup, temp_teardown),
         cmocka_unit_test_setup_teardown(test_now, temp_setup, temp_teardown),
     };
 
