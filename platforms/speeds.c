@@ -9,6 +9,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+/* Two runs on one machine may differ by as much, which the interval of either does not show; and
+ * another model, for which nothing is in the cache, is not worth less. */
+static const double between_runs = 1.02;
+
 static void finish_one(struct weft_speed *s)
 {
     free(s->qemu);
@@ -65,5 +69,8 @@ int weft_speeds_rank(const struct weft_speed *a, const struct weft_speed *b)
     if (!a || !b) {
         return 0;
     }
-    return a->high < b->low ? -1 : b->high < a->low ? 1 : 0;
+    if (a->high < b->low && b->ratio > between_runs * a->ratio) {
+        return -1;
+    }
+    return b->high < a->low && a->ratio > between_runs * b->ratio ? 1 : 0;
 }

@@ -40,8 +40,8 @@ const struct weft_speed *weft_speeds_find(const struct weft_speeds *s,
                                           const char *version, const char *model);
 
 /**
- * Which of two is faster: < 0: a; > 0: b; 0: not known (one of them is NULL), or their intervals
- * overlap: a tie.
+ * Which of two is faster: < 0: a; > 0: b; 0: not known (one of them is NULL), or a tie: their
+ * intervals overlap, or they differ by 2 % at most.
  */
 int weft_speeds_rank(const struct weft_speed *a, const struct weft_speed *b);
 

@@ -82,6 +82,8 @@ static void test_rank(void **state)
 {
     const struct weft_speed fast = {.ratio = 5, .low = 4.5, .high = 5.5};
     const struct weft_speed near = {.ratio = 5.6, .low = 5.5, .high = 6};
+    const struct weft_speed hardly = {.ratio = 5.099, .low = 5.09, .high = 5.11};
+    const struct weft_speed sharp = {.ratio = 5, .low = 4.99, .high = 5.01};
     const struct weft_speed slow = {.ratio = 9, .low = 8, .high = 9.5};
 
     (void)state;
@@ -89,6 +91,10 @@ static void test_rank(void **state)
     assert_true(weft_speeds_rank(&slow, &fast) > 0);
     assert_int_equal(weft_speeds_rank(&fast, &near), 0);
     assert_int_equal(weft_speeds_rank(&fast, &fast), 0);
+    assert_int_equal(weft_speeds_rank(&sharp, &hardly), 0);
+    assert_int_equal(weft_speeds_rank(&hardly, &sharp), 0);
+    assert_true(weft_speeds_rank(&sharp, &near) < 0);
+    assert_true(weft_speeds_rank(&near, &sharp) > 0);
     assert_int_equal(weft_speeds_rank(NULL, &fast), 0);
     assert_int_equal(weft_speeds_rank(&fast, NULL), 0);
 }
