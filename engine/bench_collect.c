@@ -174,7 +174,9 @@ static int ask_for_nodes(struct collect *c, const struct weft_strv *names, struc
     weft_strv_add(&args, "--ignore-not-found");
     weft_strv_add(&args, "--output=json");
     nodes = weft_kubectl_json(c->kubectl, (const char *const *)args.v, &failed);
-    if (nodes) {
+    if (nodes && !weft_json_get(nodes, "items") && !weft_json_get(nodes, "metadata")) {
+        weft_warn("instance types and pools are not known: the nodes are gone");
+    } else if (nodes) {
         weft_bench_pods_label(&c->pods, nodes, c->opts.pool_label);
     } else if (failed->code == WEFT_E_CANCELLED) {
         return weft_fail(err, failed->code, "%s", failed->msg);

@@ -203,8 +203,10 @@ struct weft_json *weft_kubectl_json(struct weft_kubectl *k, const char *const *a
         if (text.too_much) {
             weft_fail(err, WEFT_E_FORMAT, "kubectl printed more than %d MiB",
                       WEFT_KUBECTL_JSON_MAX / 1024 / 1024);
+        } else if (text.buf.len == 0) {
+            j = weft_json_object();
         } else {
-            j = weft_json_parse(text.buf.data ? text.buf.data : "", text.buf.len, err);
+            j = weft_json_parse(text.buf.data, text.buf.len, err);
             if (!j) {
                 weft_err_wrap(err, "what kubectl printed");
             }

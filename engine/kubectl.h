@@ -31,8 +31,9 @@ void weft_kubectl_close(struct weft_kubectl *k); /* NULL is fine */
 int weft_kubectl_run(struct weft_kubectl *k, const char *const *args, weft_child_line_fn *on_line,
                      void *data, struct weft_err **err);
 
-/** The same with what it prints read as JSON. New value. Errors: also WEFT_E_FORMAT: it is none, or
- * more than WEFT_KUBECTL_JSON_MAX. */
+/** The same with what it prints read as JSON; an empty object where it prints nothing, as it does
+ * where nothing is there and that was to be ignored. New value. Errors: also WEFT_E_FORMAT: it is
+ * none, or more than WEFT_KUBECTL_JSON_MAX. */
 struct weft_json *weft_kubectl_json(struct weft_kubectl *k, const char *const *args,
                                     struct weft_err **err);
 

@@ -83,6 +83,12 @@ expect 'files' "$(find results -type f)" "$file"
 grep -q '^job-0-failed  *n1  *passed over: another pod did its work; it ended with exit code 1 (Error); ' "$out" ||
     fail "job-0-failed: $(<"$out")"
 
+note "the nodes are gone"
+: >nodes.json
+PATH=$search "$WEFT" bench collect -o gone >"$out" 2>"$err" || fail "exit code $?: $(cat "$out" "$err")"
+expect 'files' "$(find gone -type f)" gone/n2.json
+expect 'what is said' "$(<"$err")" 'weft: warning: instance types and pools are not known: the nodes are gone'
+
 note "results that cannot be written"
 : >file
 PATH=$search "$WEFT" bench collect -o file >"$out" 2>"$err" && rc=0 || rc=$?
