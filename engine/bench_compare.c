@@ -89,10 +89,15 @@ static void print_help(FILE *out)
 
 /* --- what is read --- */
 
-/* A file that cannot be read or is no result is a wrong argument: nothing has been done yet. */
+/* A file that cannot be read or is no result is a wrong argument: nothing has been done yet. In a
+ * directory its name is anybody's. */
 static int wrong_file(struct weft_err **err)
 {
     if (err && *err) {
+        char *shown = weft_printable((*err)->msg);
+
+        free((*err)->msg);
+        (*err)->msg = shown;
         (*err)->code = WEFT_E_USAGE;
     }
     return -1;

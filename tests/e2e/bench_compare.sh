@@ -273,3 +273,6 @@ fi
 if grep -qi '<script>\|<i>' page.html; then
     fail "a name is markup"
 fi
+rm hostile/*
+ln -s nothing "hostile/"$'\e[31m.json'
+refused 'hostile/\x1b[31m.json' hostile
