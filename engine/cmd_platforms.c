@@ -13,6 +13,7 @@
 #include "binfmt/sandbox_try.h"
 #include "engine/cmd.h"
 #include "engine/flags.h"
+#include "engine/run_times.h"
 #include "engine/settings.h"
 #include "engine/worker.h"
 #include "platforms/catalogue.h"
@@ -214,6 +215,20 @@ static const char *or_dash(const char *s)
     return s ? s : "-";
 }
 
+/* Whether it is known what its emulation costs here. */
+static bool is_measured(const struct row *r)
+{
+    return r->how == HOW_EMULATED && r->runs.ratio > 0;
+}
+
+/* "about 9x". Caller frees. */
+static char *about(double ratio)
+{
+    weft_auto_free char *number = weft_run_about(ratio);
+
+    return weft_fmt("about %sx", number);
+}
+
 static void print_rows(const struct survey *s, FILE *out)
 {
     char name[WEFT_PLATFORM_SIZE];
@@ -224,14 +239,16 @@ static void print_rows(const struct survey *s, FILE *out)
 
         width = len > width ? len : width;
     }
-    fprintf(out, "%-*s  %-10s  %-8s  %s\n", width, "PLATFORM", "HOW", "QEMU", "CPU MODEL");
+    fprintf(out, "%-*s  %-10s  %-8s  %-9s  %s\n", width, "PLATFORM", "HOW", "QEMU", "SLOWDOWN",
+            "CPU MODEL");
     for (size_t i = 0; i < s->n; i++) {
         const struct row *r = &s->rows[i];
         bool emulated = r->how == HOW_EMULATED;
+        weft_auto_free char *slowdown = is_measured(r) ? about(r->runs.ratio) : NULL;
 
-        fprintf(out, "%-*s  %-10s  %-8s  %s\n", width,
+        fprintf(out, "%-*s  %-10s  %-8s  %-9s  %s\n", width,
                 weft_platform_format(&r->info->platform, name), how_names[r->how],
-                emulated ? or_dash(r->runs.version) : "-",
+                emulated ? or_dash(r->runs.version) : "-", or_dash(slowdown),
                 !emulated       ? "-"
                 : r->runs.model ? r->runs.model
                                 : "QEMU's default");
@@ -295,10 +312,33 @@ static void print_notes(const struct survey *s, FILE *out)
     }
 }
 
+/* Where nothing was measured: what measures it. */
+static void print_unmeasured(const struct survey *s, FILE *out)
+{
+    const struct row *first = NULL;
+    char name[WEFT_PLATFORM_SIZE];
+
+    for (size_t i = 0; i < s->n; i++) {
+        if (is_measured(&s->rows[i]) || s->rows[i].runs.unmeasured) {
+            return; /* it is known how, or said already */
+        }
+        if (!first && s->rows[i].how == HOW_EMULATED) {
+            first = &s->rows[i];
+        }
+    }
+    if (first) {
+        fprintf(out,
+                "\nSLOWDOWN is not known yet. To measure it, in about a minute:\n"
+                "  weft bench run --quick --platform %s\n",
+                weft_platform_format(&first->info->platform, name));
+    }
+}
+
 static void print_text(const struct survey *s, FILE *out)
 {
     print_rows(s, out);
     print_notes(s, out);
+    print_unmeasured(s, out);
     if (s->no_workers) {
         fprintf(out, "\nno platform can be built here: %s\n", s->no_workers->msg);
         if (s->no_workers->hint) {
@@ -397,6 +437,9 @@ static struct weft_json *row_json(const struct survey *s, const struct row *r)
         weft_json_set_str(qemu, "handler", r->runs.handler);
         weft_json_set(j, "qemu", qemu);
     }
+    if (is_measured(r)) {
+        weft_json_set_real(j, "slowdown", r->runs.ratio);
+    }
     if (r->info->machine) {
         weft_json_set(j, "cpu", cpu_json(r));
         weft_json_set_str(j, "machine", r->info->machine->qemu);
@@ -442,8 +485,9 @@ static void print_help(FILE *out)
         "\n"
         "All platforms that weft builds for, or those that are named, and how this machine runs\n"
         "their programs: natively, since the CPU and the kernel do, which is tried out; or under\n"
-        "QEMU, with its version and the CPU model that programs see; or what is missing, and the\n"
-        "command that mends it. Nothing is changed.\n"
+        "QEMU, with its version, the CPU model that programs see, and, where weft bench run has\n"
+        "measured it, how many times longer they take; or what is missing, and the command that\n"
+        "mends it. Nothing is changed.\n"
         "\n",
         out);
     weft_flags_help(flags, N_FLAGS, out);
