@@ -75,6 +75,10 @@ expect "own of the baseline, from its cache" "$(own unmeasured)" "$(own base)"
 note "a model that is faster than the baseline's"
 figures linux/arm64 "$old_qemu" "$old_version" cortex-a53 8.9 9.3 linux/arm64 "$old_qemu" "$old_version" cortex-a72 6.9 7.3
 expect "platforms" "$(model --cpu fastest)" "$old_version cortex-a72"
+"$WEFT" platforms --cpu fastest linux/arm64 linux/riscv64 >table
+grep -qE '^linux/arm64 +emulated +[0-9.]+ +about 7x +cortex-a72$' table || fail "no slowdown: $(cat table)"
+grep -qE '^linux/riscv64 +emulated +[0-9.]+ +- +' table || fail "a slowdown that nobody measured: $(cat table)"
+expect "slowdown" "$("$WEFT" platforms --json linux/arm64 | jq '.platforms[0].slowdown | . * 100 | round')" 910
 expect "platforms, for one" "$(model --cpu linux/arm64=fastest)" "$old_version cortex-a72"
 expect "platforms, as ever" "$(model)" "$old_version cortex-a53"
 built fast --cpu fastest

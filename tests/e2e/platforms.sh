@@ -92,10 +92,12 @@ fi
 
 note "the table, and what may be named"
 "$WEFT" platforms >table
-[[ $(head -n 1 table) == PLATFORM*HOW*QEMU*"CPU MODEL" ]] || fail "no head: $(head -n 1 table)"
+[[ $(head -n 1 table) == PLATFORM*HOW*QEMU*SLOWDOWN*"CPU MODEL" ]] || fail "no head: $(head -n 1 table)"
 while read -r platform how version model; do
-    grep -q -E "^$platform +$how +$version +$model\$" table || fail "no row: $platform $how $version $model"
+    grep -q -E "^$platform +$how +$version +- +$model\$" table || fail "no row: $platform $how $version $model"
 done < <(jq -r '.platforms[] | [.platform, .how, .qemu.version // "-", .cpu.model // "-"] | join(" ")' all)
+grep -q '^  weft bench run --quick --platform linux/' table || fail "not said how to measure: $(tail -n 3 table)"
+expect "what was not measured" "$(jq '[.platforms[] | select(.slowdown)] | length' all)" 0
 expect "by aliases" "$("$WEFT" platforms armhf linux/aarch64/v8 i686 --json | jq -c '[.platforms[].platform]')" \
     '["linux/386","linux/arm64","linux/arm/v7"]'
 code=0
