@@ -65,7 +65,7 @@ static void drop(struct weft_nodes *nodes, size_t i)
 
 static bool same_machine(const struct weft_facts *a, const struct weft_facts *b)
 {
-    return a->node && weft_str_eq(a->node, b->node) && weft_str_eq(a->cpu, b->cpu);
+    return a->node && *a->node && weft_str_eq(a->node, b->node) && weft_str_eq(a->cpu, b->cpu);
 }
 
 static const char *digest_of(struct weft_nodes_source *s)
@@ -211,14 +211,19 @@ static char *stem_of(const char *file)
     return weft_xstrndup(base, weft_ends_with(base, ".json") && len > 5 ? len - 5 : len);
 }
 
+/* The first that says something, in a form fit for a terminal. Caller frees. */
+static char *first_of(const char *a, const char *b, const char *c, const char *otherwise)
+{
+    return weft_printable(a && *a ? a : b && *b ? b : c && *c ? c : otherwise);
+}
+
 static void set_name(struct weft_nodes_source *s)
 {
     const struct weft_facts *f = &s->result.machine;
     weft_auto_free char *stem = stem_of(s->file);
-    const char *pool = f->pool ? f->pool : f->instance_type ? f->instance_type : f->cpu;
 
-    s->name = weft_printable(f->node ? f->node : f->instance_type ? f->instance_type : stem);
-    s->pool = weft_printable(pool ? pool : "unknown");
+    s->name = first_of(f->node, f->instance_type, stem, "unknown");
+    s->pool = first_of(f->pool, f->instance_type, f->cpu, "unknown");
 }
 
 static int by_name(const void *a, const void *b)

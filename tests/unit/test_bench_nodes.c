@@ -56,8 +56,16 @@ static void test_names(void **state)
     weft_nodes_add(&nodes, "x/thr\nee.json", &r);
     r = result(NULL, NULL, 4, "max", 10);
     weft_nodes_add(&nodes, "-", &r);
+    /* an empty name is none */
+    for (time_t i = 5; i <= 6; i++) {
+        r = result("", "A", i, "max", 10);
+        r.machine.pool = weft_xstrdup("");
+        r.machine.instance_type = weft_xstrdup("");
+        weft_nodes_add(&nodes, i == 5 ? "x/five.json" : "x/six.json", &r);
+    }
     weft_nodes_settle(&nodes);
-    assert_names(&nodes, "n1|m7g.large|thr\\x0aee|-");
+    assert_names(&nodes, "n1|m7g.large|thr\\x0aee|-|five|six");
+    assert_string_equal(nodes.v[4].pool, "A");
     assert_string_equal(nodes.v[0].pool, "p\\x1b");
     assert_string_equal(nodes.v[1].pool, "m7g.large");
     assert_string_equal(nodes.v[2].pool, "A CPU");
