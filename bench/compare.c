@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "bench/kernels.h"
 #include "platforms/catalogue.h"
+#include "platforms/speeds.h"
 
 /* A kernel's times, in nanoseconds per iteration. */
 struct set {
@@ -457,7 +458,7 @@ static void set_ranks(const struct ranking *r)
     for (size_t i = 0; i < r->n; i++) {
         struct weft_ratio q = weft_stats_quotient(r->v[i].times, r->v[first].times);
 
-        if (q.low > 1 && q.ratio > WEFT_COMPARE_BETWEEN_RUNS) {
+        if (q.low > 1 && q.ratio > WEFT_SPEEDS_BETWEEN_RUNS) {
             first = i;
         }
         r->out->entries[i].rank = first + 1;

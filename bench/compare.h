@@ -22,9 +22,6 @@
 
 struct weft_err;
 
-/** Two runs on one machine may differ by as much, which the interval of either does not show. */
-#define WEFT_COMPARE_BETWEEN_RUNS 1.02
-
 /** What is compared. Borrowed. The strings are fit for a terminal. */
 struct weft_compare_node {
     const struct weft_bench_result *result;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "platforms/speeds.h"
 
 enum {
     NAMES_SHOWN = 3
@@ -100,7 +101,7 @@ static void say_cheapest(const struct weft_compare_platform *p, struct weft_buf 
         return;
     }
     while (next < n && (p->pools[next].cost_low <= first->cost_high ||
-                        p->pools[next].cost <= WEFT_COMPARE_BETWEEN_RUNS * first->cost)) {
+                        p->pools[next].cost <= WEFT_SPEEDS_BETWEEN_RUNS * first->cost)) {
         weft_strv_add(&ties, p->pools[next++].name);
     }
     weft_buf_printf(b, " Builds cost least in pool %s", first->name);

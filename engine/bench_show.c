@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "platforms/speeds.h"
 
 char *weft_bench_show_times(double ratio)
 {
@@ -145,7 +146,7 @@ static void compare(const struct weft_bench_target *t, const struct weft_bench_t
         weft_buf_printf(b, "  %s is not ranked: %s failed\n", what, wrong->name);
     } else if (!best || t->mean.ratio <= 0) {
         weft_buf_printf(b, "  %s was not measured\n", what);
-    } else if (t->mean.low <= best->mean.high) {
+    } else if (t->mean.low <= best->mean.high || times_slower <= WEFT_SPEEDS_BETWEEN_RUNS) {
         weft_buf_printf(b, "  %s: as fast, within the noise\n", what);
     } else if (times_slower < 1.995) {
         weft_buf_printf(b, "  %s: %.0f %% slower than that\n", what, 100 * (times_slower - 1));

@@ -28,7 +28,8 @@ char *weft_bench_show_target(const struct weft_bench_target *t);
 /**
  * What was found out about the platform of targets[n], all of one platform, in words: how much
  * slower programs are under the best, and how the others compare to it. Targets with a kernel that
- * did wrong are not ranked; those whose intervals overlap are called equal. Caller frees.
+ * did wrong are not ranked; those whose intervals overlap, or that differ by no more than two runs
+ * do, are called equal. Caller frees.
  */
 char *weft_bench_show_verdict(const struct weft_bench_target *targets, size_t n);
 

@@ -9,10 +9,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-/* Two runs on one machine may differ by as much, which the interval of either does not show; and
- * another model, for which nothing is in the cache, is not worth less. */
-static const double between_runs = 1.02;
-
 static void finish_one(struct weft_speed *s)
 {
     free(s->qemu);
@@ -69,8 +65,8 @@ int weft_speeds_rank(const struct weft_speed *a, const struct weft_speed *b)
     if (!a || !b) {
         return 0;
     }
-    if (a->high < b->low && b->ratio > between_runs * a->ratio) {
+    if (a->high < b->low && b->ratio > WEFT_SPEEDS_BETWEEN_RUNS * a->ratio) {
         return -1;
     }
-    return b->high < a->low && a->ratio > between_runs * b->ratio ? 1 : 0;
+    return b->high < a->low && a->ratio > WEFT_SPEEDS_BETWEEN_RUNS * b->ratio ? 1 : 0;
 }

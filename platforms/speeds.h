@@ -13,6 +13,10 @@
 
 #include "platforms/catalogue.h"
 
+/** Two runs of the same on one machine may differ by this factor, which the interval of either does
+ * not show: less is a tie. */
+#define WEFT_SPEEDS_BETWEEN_RUNS 1.02
+
 /** One QEMU on one CPU model. Figures of one platform are comparable to each other. */
 struct weft_speed {
     const struct weft_platform_info *platform;

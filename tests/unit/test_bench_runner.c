@@ -345,16 +345,20 @@ static void test_verdicts(void **state)
     add_target(w, "b");
     add_target(w, "c");
     add_target(w, "d");
+    add_target(w, "e");
     t = w->result.targets;
     t[0].mean = (struct weft_ratio){9, 8.5, 9.5};
     t[1].mean = (struct weft_ratio){4.5, 4.4, 4.6};
     t[2].mean = (struct weft_ratio){4.65, 4.55, 4.7};
     t[3].mean = (struct weft_ratio){5.4, 5.3, 5.5};
+    t[4].mean = (struct weft_ratio){4.58, 4.57, 4.59};
+    t[1].mean.high = 4.56; /* far enough from e, but two runs differ by that much */
     text = weft_bench_show_verdict(t, w->result.n);
     assert_non_null(strstr(text, ": programs take 4.5 times as long as native ones "
-                                 "(4.40x to 4.60x) under QEMU 1.2 on b\n"));
+                                 "(4.40x to 4.56x) under QEMU 1.2 on b\n"));
     assert_non_null(strstr(text, "  QEMU 1.2 on a: 2.0 times slower than that\n"));
     assert_non_null(strstr(text, "  QEMU 1.2 on c: as fast, within the noise\n"));
+    assert_non_null(strstr(text, "  QEMU 1.2 on e: as fast, within the noise\n"));
     assert_non_null(strstr(text, "  QEMU 1.2 on d: 20 % slower than that\n"));
 }
 
