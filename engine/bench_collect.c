@@ -320,7 +320,7 @@ static int take_result(struct collect *c, const struct weft_bench_pod *p,
     if (p->attempt) {
         weft_strv_add(&c->attempts, p->attempt);
     }
-    if (p->node) {
+    if (p->node && !r->interrupted) { /* an earlier one may be whole: compare takes from both */
         weft_strv_add(&c->nodes, p->node);
     }
     return 0;

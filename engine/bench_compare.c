@@ -286,6 +286,9 @@ static int check_options(const struct options *o, struct weft_err **err)
         weft_fail(err, WEFT_E_USAGE, "--html -: standard output cannot have anything else");
         return weft_err_hint(err, "--output FILE writes the rest to a file");
     }
+    if (o->html && o->output && !is_stdout(o->html) && strcmp(o->html, o->output) == 0) {
+        return weft_fail(err, WEFT_E_USAGE, "--html and --output name the same file, %s", o->html);
+    }
     return 0;
 }
 

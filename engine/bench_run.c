@@ -40,22 +40,25 @@ struct options {
 
 static const struct weft_flag flags[] = {
     {WEFT_FLAG_LIST, 0, "cpu", "[PLATFORM=]POLICY", offsetof(struct options, cpu),
-     "a CPU model to measure: baseline, max, fastest (by earlier runs), or for one platform the\n"
-     "name of a model; may be given several times (default: baseline and max; with --quick that\n"
-     "of a build)"},
+     "a CPU model to measure: baseline, max, fastest (by earlier runs), or\n"
+     "for one platform the name of a model; may be given several times\n"
+     "(default: baseline and max; with --quick that of a build)"},
     {WEFT_FLAG_SWITCH, 0, "json", NULL, offsetof(struct options, json),
      "print the result as JSON, with every sample"},
     {WEFT_FLAG_LIST, 0, "kernel", "NAME", offsetof(struct options, kernel),
-     "measure this kernel; may be given several times (default: all, with --quick six)"},
+     "measure this kernel; may be given several times (default: all, with\n"
+     "--quick six)"},
     {WEFT_FLAG_VALUE, 'o', "output", "FILE", offsetof(struct options, output),
      "also write the JSON to FILE"},
     {WEFT_FLAG_LIST, 0, "platform", "PLATFORM", offsetof(struct options, platform),
-     "measure this platform; several with commas, or given several times (default: one of each\n"
-     "machine that has a QEMU)"},
+     "measure this platform; several with commas, or given several times\n"
+     "(default: one of each machine that has a QEMU)"},
     {WEFT_FLAG_LIST, 0, "qemu", "VERSION|DIR", offsetof(struct options, qemu),
-     "measure this QEMU; may be given several times (default: all; with --quick that of a build)"},
+     "measure this QEMU; may be given several times (default: all; with\n"
+     "--quick that of a build)"},
     {WEFT_FLAG_SWITCH, 0, "quick", NULL, offsetof(struct options, quick),
-     "six kernels under the QEMU and CPU model of a build: under a minute for a platform"},
+     "six kernels under the QEMU and CPU model of a build: under a minute\n"
+     "for a platform"},
     {WEFT_FLAG_SWITCH, 'h', "help", NULL, offsetof(struct options, help), "this text"},
 };
 

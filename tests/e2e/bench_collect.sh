@@ -89,6 +89,19 @@ PATH=$search "$WEFT" bench collect -o gone >"$out" 2>"$err" || fail "exit code $
 expect 'files' "$(find gone -type f)" gone/n2.json
 expect 'what is said' "$(<"$err")" 'weft: warning: instance types and pools are not known: the nodes are gone'
 
+note "an interrupted result hides no earlier one"
+{
+    pod job-0-done n2 '{"terminated": {"exitCode": 0, "finishedAt": "2026-11-23T11:00:00Z"}}'
+    pod other-cut n2 '{"terminated": {"exitCode": 130, "finishedAt": "2026-11-23T12:00:00Z"}}' |
+        jq '.metadata.labels = {}'
+} | jq -s '{items: .}' >two.json
+mv pods.json kept.json
+mv two.json pods.json
+jq '.complete = false' "$WEFT_SRC_DIR/tests/data/bench/quick.json" >other-cut.log
+PATH=$search "$WEFT" bench collect -o both >"$out" 2>"$err" || true
+expect 'results' "$(find both -name '*.json' -exec jq .complete {} + | sort | paste -sd' ')" 'false true'
+mv kept.json pods.json
+
 note "results that cannot be written"
 : >file
 PATH=$search "$WEFT" bench collect -o file >"$out" 2>"$err" && rc=0 || rc=$?

@@ -209,6 +209,7 @@ grep -q '^<!DOCTYPE html>' page.html || fail "page.html: $(head -c 200 page.html
 "$WEFT" bench compare fifty --html - >page2.html
 cmp page.html page2.html || fail "--html - has something else"
 refused 'standard output cannot have anything else' fifty --html - --json
+refused 'name the same file' fifty --html same --output same
 "$WEFT" bench compare fifty --html missing/page.html >out 2>err && rc=0 || rc=$?
 expect 'a page that cannot be written' "$rc" 1
 cp page.html before.html
