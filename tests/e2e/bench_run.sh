@@ -48,6 +48,18 @@ else
 fi
 expect 'CPUs' "$(jq .machine.cpus "$result")" "$(getconf _NPROCESSORS_ONLN)"
 
+note "how a run agrees with the last one"
+expect 'a few kernels are no profile' "$(jq -c .speeds "$WEFT_STATE_DIR/bench/profile.json")" '[]'
+for _ in first second; do
+    mv "$WEFT_TEST_TMP/table" "$WEFT_TEST_TMP/before" 2>/dev/null || true
+    "$WEFT" bench run --quick --platform linux/arm64 --kernel start >"$WEFT_TEST_TMP/table" 2>"$WEFT_TEST_TMP/err" ||
+        fail "$(cat "$WEFT_TEST_TMP/err")"
+done
+grep -q '^no earlier run here to compare with' "$WEFT_TEST_TMP/before" || fail "the first: $(cat "$WEFT_TEST_TMP/before")"
+grep -qx 'compared to the last run here:' "$WEFT_TEST_TMP/table" || fail "the second: $(cat "$WEFT_TEST_TMP/table")"
+grep -qE '^  linux/arm64, QEMU [0-9.]+ on cortex-a53, [0-9]+ (s|min) ago: (within [0-9]+ %|[0-9]+ % apart) \(1 kernel\)$' \
+    "$WEFT_TEST_TMP/table" || fail "the second: $(cat "$WEFT_TEST_TMP/table")"
+
 note "what pointer authentication costs"
 if "$qemu" --version | grep -q 'version 7\.2'; then
     bench --kernel calls --cpu linux/arm64=cortex-a53
