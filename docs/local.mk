@@ -3,4 +3,4 @@
 dist_man_MANS = %D%/weft.1 %D%/weft-bench.1 %D%/weft-binfmt.1 %D%/weft-build.1 %D%/weft-doctor.1 \
 	%D%/weft-platforms.1 %D%/weft-qemu.1 %D%/weft-worker.1
 dist_doc_DATA = %D%/bench-kernels.md %D%/benchmarks.md %D%/buildx.md %D%/cpu-models.md %D%/env.md %D%/node-pools.md \
-	%D%/workers.md
+	%D%/performance.md %D%/workers.md

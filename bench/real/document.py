@@ -29,6 +29,9 @@ def shown(x):
 
 
 def ratio(samples, what, above, below):
+    """The median of the rounds' ratios with its interval, which one round has not."""
+    if len(samples) == 1:
+        return shown(samples[0][above][what] / samples[0][below][what]) + "x"
     mid, low, high = interval([s[above][what] / s[below][what] for s in samples])
     return f"{shown(mid)}x ({shown(low)} .. {shown(high)})"
 
@@ -61,10 +64,12 @@ def conditions(result):
     m, v = result["machine"], result["versions"]
     what, others = leading(result)
     load = result["load_1min"]
+    rounds = [len(b["samples"]) for b in result["builds"].values()]
+    rounds = f"{min(rounds)}" if min(rounds) == max(rounds) else f"{min(rounds)} to {max(rounds)}"
     return (f"{result['date']}; {m['cpu']}, {m['cores']} cores, {m['memory_bytes'] / 2**30:.0f} GiB, "
             f"Linux {m['kernel']}, {m['os']}, as {m['user']}; {v['weft']} (commit {v['commit']}), "
-            f"{v['buildkitd']}, QEMU {v['qemu']}. "
-            f"{len(next(iter(result['builds'].values()))['samples'])} rounds. "
+            f"BuildKit {v['buildkitd'].split()[-1]}, QEMU {v['qemu']}. "
+            f"Rounds: {rounds}. "
             f"Load average {min(load):.1f} to {max(load):.1f}; others had {100 * others:.0f} % of the "
             f"machine (median). So "
             + ("wall times lead." if what == "wall_s" else "CPU times lead, and wall times say little."))
@@ -112,19 +117,18 @@ def kernels_table(result):
     order = {"max,pauth=on": 0}
     targets = sorted(targets, key=lambda t: (order.get(t.get("cpu_model"), 1),
                                              [int(n) for n in re.findall(r"\d+", t["qemu"]["version"])]))
-    names = []
-    for target in targets:
-        names += [k["name"] for k in target["kernels"] if not k["plain"] and k["name"] not in names]
+    measured = [{k["name"] for k in t["kernels"] if "skipped" not in k} for t in targets]
+    # those that were measured under all of them
+    names = [k["name"] for k in targets[0]["kernels"]
+             if not k["plain"] and all(k["name"] in m for m in measured)]
     rows = []
     for name in names:
         row = [f"`{name}`"]
         for target in targets:
             k = next((k for k in target["kernels"] if k["name"] == name and not k["plain"]), {})
             row.append(f"{shown(k['ratio'])}x ({shown(k['low'])} .. {shown(k['high'])})"
-                       if "ratio" in k else "failed" if "failure" in k else "skipped")
+                       if "ratio" in k else "failed")
         rows.append(row)
-    rows.append(["geometric mean"] + [f"{shown(t['mean']['ratio'])}x" if t["mean"] else ""
-                                      for t in targets])
     text = table(["kernel", *(f"{t['qemu']['version']} "
                               f"{'max' if t.get('cpu_model') in order else t.get('cpu_model')}"
                               for t in targets)], rows)
