@@ -724,13 +724,3 @@ void weft_comparison_finish(struct weft_comparison *c)
     weft_strv_finish(&c->notes);
     *c = (struct weft_comparison){0};
 }
-
-bool weft_comparison_has_prices(const struct weft_comparison *c)
-{
-    for (size_t i = 0; i < c->n_nodes; i++) {
-        if (c->nodes[i].price > 0) {
-            return true;
-        }
-    }
-    return false;
-}

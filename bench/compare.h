@@ -98,9 +98,6 @@ void weft_comparison_finish(struct weft_comparison *c);
  */
 char *weft_compare_how(const struct weft_compare_entry *e);
 
-/** Whether any node has a price. */
-bool weft_comparison_has_prices(const struct weft_comparison *c);
-
 /** What it comes to in plain words, a sentence or two for each platform: the fastest, what ties
  * with it, the cheapest. One string per platform. */
 void weft_comparison_verdict(const struct weft_comparison *c, struct weft_strv *sentences);

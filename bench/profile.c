@@ -40,12 +40,6 @@ static bool same_machine(const struct weft_facts *a, const struct weft_facts *b)
     return weft_platform_eq(&a->platform, &b->platform) && weft_str_eq(a->cpu, b->cpu);
 }
 
-static bool same_target(const struct weft_bench_target *a, const struct weft_bench_target *b)
-{
-    return a->platform == b->platform && strcmp(a->qemu, b->qemu) == 0 &&
-           weft_str_eq(a->version, b->version) && weft_str_eq(a->model, b->model);
-}
-
 static bool is_measured(const struct weft_bench_kernel *k)
 {
     size_t counted = 0;
@@ -118,7 +112,7 @@ static void figures_finish(struct figures *f)
 static bool known(const struct figures *f, const struct weft_bench_target *t)
 {
     for (size_t i = 0; i < f->n; i++) {
-        if (same_target(&f->v[i].target, t)) {
+        if (weft_bench_target_same(&f->v[i].target, t)) {
             return true;
         }
     }
@@ -405,7 +399,7 @@ static bool compare_result(struct weft_bench_result *r, void *data)
         const struct weft_bench_target *t = &c->now->targets[i];
 
         for (size_t k = 0; k < r->n && c->out[i].n_kernels == 0; k++) {
-            if (same_target(t, &r->targets[k]) &&
+            if (weft_bench_target_same(t, &r->targets[k]) &&
                 weft_str_eq(t->programs, r->targets[k].programs)) {
                 c->out[i].before = r->started;
                 compare(t, &r->targets[k], &c->out[i]);

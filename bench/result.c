@@ -44,6 +44,12 @@ void weft_bench_result_finish(struct weft_bench_result *r)
     *r = (struct weft_bench_result){0};
 }
 
+bool weft_bench_target_same(const struct weft_bench_target *a, const struct weft_bench_target *b)
+{
+    return a->platform == b->platform && strcmp(a->qemu, b->qemu) == 0 &&
+           weft_str_eq(a->version, b->version) && weft_str_eq(a->model, b->model);
+}
+
 bool weft_bench_kernel_counts(const struct weft_bench_kernel *k)
 {
     return !k->failure && !k->skipped && !k->plain && k->ratio.ratio > 0;

@@ -78,6 +78,9 @@ void weft_bench_kernel_finish(struct weft_bench_kernel *k);
 void weft_bench_target_finish(struct weft_bench_target *t);
 void weft_bench_result_finish(struct weft_bench_result *r);
 
+/** Whether both are the same platform, QEMU program, version and CPU model. */
+bool weft_bench_target_same(const struct weft_bench_target *a, const struct weft_bench_target *b);
+
 /** Whether the kernel has a ratio that counts in a mean: it did right, and is of the code that a
  * distribution has. */
 bool weft_bench_kernel_counts(const struct weft_bench_kernel *k);

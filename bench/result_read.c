@@ -427,12 +427,6 @@ static int read_target(const struct place *at, struct weft_bench_target *t, stru
     return 0;
 }
 
-static bool same_target(const struct weft_bench_target *a, const struct weft_bench_target *b)
-{
-    return a->platform == b->platform && strcmp(a->qemu, b->qemu) == 0 &&
-           weft_str_eq(a->version, b->version) && weft_str_eq(a->model, b->model);
-}
-
 static int read_targets(const struct place *top, struct weft_bench_result *r, struct weft_err **err)
 {
     struct place list = member(top, "targets");
@@ -451,7 +445,7 @@ static int read_targets(const struct place *top, struct weft_bench_result *r, st
             return -1;
         }
         for (size_t k = 0; k + 1 < r->n; k++) {
-            if (same_target(t, &r->targets[k])) {
+            if (weft_bench_target_same(t, &r->targets[k])) {
                 return wrong(&at, err, "is there twice: the same platform, QEMU and CPU model");
             }
         }

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -578,10 +579,28 @@ static int make_tmp(struct bench *b, struct weft_err **err)
     return 0;
 }
 
+/* Two runs at once would take turns on the same CPU. Where nothing can be kept, nobody can say. */
+static int lock_out_others(const struct bench *b, int *lock, struct weft_err **err)
+{
+    weft_auto_free char *dir = weft_results_open(b->state, NULL);
+    weft_auto_free char *path = dir ? weft_path_join(dir, "run.lock") : NULL;
+
+    *lock = path ? weft_lock_open(path, NULL) : -1;
+    if (*lock >= 0 && weft_lock_try(*lock, true, NULL) == 0) {
+        weft_fail(err, WEFT_E_IO, "another weft bench run is measuring on this machine");
+        return weft_err_hint(err, "wait for its end: each would disturb the other");
+    }
+    return 0;
+}
+
 static int measure_in_tmp(struct bench *b, struct weft_err **err)
 {
+    weft_auto_fd lock = -1;
     int rc;
 
+    if (lock_out_others(b, &lock, err) < 0) {
+        return -1;
+    }
     b->no_handlers = weft_fmt("none was made");
     if (open_loop(b, err) < 0) {
         return -1;

@@ -239,14 +239,14 @@ static void print_rows(const struct survey *s, FILE *out)
 
         width = len > width ? len : width;
     }
-    fprintf(out, "%-*s  %-10s  %-8s  %-9s  %s\n", width, "PLATFORM", "HOW", "QEMU", "SLOWDOWN",
+    fprintf(out, "%-*s  %-10s  %-8s  %-10s  %s\n", width, "PLATFORM", "HOW", "QEMU", "SLOWDOWN",
             "CPU MODEL");
     for (size_t i = 0; i < s->n; i++) {
         const struct row *r = &s->rows[i];
         bool emulated = r->how == HOW_EMULATED;
         weft_auto_free char *slowdown = is_measured(r) ? about(r->runs.ratio) : NULL;
 
-        fprintf(out, "%-*s  %-10s  %-8s  %-9s  %s\n", width,
+        fprintf(out, "%-*s  %-10s  %-8s  %-10s  %s\n", width,
                 weft_platform_format(&r->info->platform, name), how_names[r->how],
                 emulated ? or_dash(r->runs.version) : "-", or_dash(slowdown),
                 !emulated       ? "-"

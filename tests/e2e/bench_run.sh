@@ -98,6 +98,9 @@ rm -r "$WEFT_STATE_DIR/bench"
 "$WEFT" bench run --platform linux/arm64 --json >"$result" 2>"$WEFT_TEST_TMP/err" &
 pid=$!
 sleep 3
+"$WEFT" bench run --quick --platform linux/arm64 >other 2>&1 && rc=0 || rc=$?
+expect 'exit code of a second run' "$rc" 1
+grep -q 'another weft bench run is measuring' other || fail "a second run: $(cat other)"
 kill -INT $pid
 wait $pid && rc=0 || rc=$?
 expect 'exit code' "$rc" 130
