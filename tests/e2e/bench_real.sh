@@ -27,6 +27,16 @@ expect kernels "$(jq -r '.kernels.targets[0].kernels[0].name' json)" start
 left=$(find . -maxdepth 1 -name 'weft-bench.*')
 expect "left behind" "$left" ''
 
+note "a round added to it"
+"$WEFT_SRC_DIR/bench/real/run" -b "$WEFT_BUILD_DIR" --tmp "$WEFT_TEST_TMP" --smoke --add-to json --json more >out 2>err ||
+    fail "run --add-to: $(cat out err)"
+expect rounds "$(jq '.builds.smoke.samples | length' more)" 2
+expect "the first" "$(jq -c '.builds.smoke.samples[0]' more)" "$(jq -c '.builds.smoke.samples[0]' json)"
+jq '.machine.cpu = "another"' json >other
+"$WEFT_SRC_DIR/bench/real/run" -b "$WEFT_BUILD_DIR" --tmp "$WEFT_TEST_TMP" --smoke --add-to other >out 2>err &&
+    fail "rounds of two machines in one result"
+grep -q 'other is of another machine' err || fail "error: $(cat err)"
+
 note "its tables"
 cat >doc <<'DOC'
 by hand
