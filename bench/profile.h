@@ -16,8 +16,9 @@ struct weft_err;
  * Make it anew from the kept results of this machine (the same CPU): for each platform, QEMU and
  * CPU model the newest figure. So that those of a platform can be compared, each is the mean over
  * the kernels that all of them have, of the same weft and the same programs; one without the
- * kernels of a quick run is none, and one with a kernel that did wrong is none until it does right.
- * Errors: as of weft_results_open.
+ * kernels of a quick run is none, and one with a kernel that did wrong is none until a newer run
+ * has figures: a wrong result is remembered elsewhere (weft_health_spoil). Errors: as of
+ * weft_results_open.
  */
 int weft_profile_update(const char *state, struct weft_err **err);
 
