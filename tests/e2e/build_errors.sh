@@ -82,7 +82,7 @@ refused '--workers is auto, platform or group, not "x"' --workers x ctx
 refused '--worker-idle is a time such as' --worker-idle 10 ctx
 refused '--progress is auto' --progress fancy ctx
 refused 'exclude each other' -q --progress plain ctx
-refused 'unknown CPU policy "fastest"' --cpu fastest ctx
+refused 'unknown CPU policy "fast"' --cpu fast ctx
 refused 'try: linux/arm64' --cpu linux/arm46=max ctx
 refused 'is no CPU model' --cpu 'linux/arm64=a b' ctx
 refused 'a version is digits and dots' --qemu seven ctx
