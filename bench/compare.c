@@ -181,17 +181,9 @@ static const struct weft_bench_kernel *first_failed(const struct weft_bench_targ
     return NULL;
 }
 
-static char *how(const struct weft_bench_target *t)
-{
-    weft_auto_free char *version = weft_printable(t->version ? t->version : t->qemu);
-    weft_auto_free char *model = weft_printable(t->model ? t->model : "its default CPU model");
-
-    return weft_fmt("QEMU %s on %s", version, model);
-}
-
 char *weft_compare_how(const struct weft_compare_entry *e)
 {
-    return e->native ? weft_xstrdup("native") : how(e->target);
+    return e->native ? weft_xstrdup("native") : weft_bench_target_how(e->target);
 }
 
 /* Why a kernel was not run, or NULL. */
@@ -209,7 +201,7 @@ static const char *why_skipped(const struct weft_bench_target *t, const char *ke
 static char *why_lacking(const struct weft_bench_target *t, const struct weft_strv *names)
 {
     weft_auto_free char *list = weft_strv_join(names, ", ");
-    weft_auto_free char *with = t ? how(t) : NULL;
+    weft_auto_free char *with = t ? weft_bench_target_how(t) : NULL;
     const char *skipped = NULL;
     weft_auto_free char *shown = NULL;
 
@@ -294,7 +286,7 @@ static void find_emulated(struct ranking *r, size_t node, struct candidate *best
             continue;
         }
         if (wrong) {
-            weft_auto_free char *with = how(target);
+            weft_auto_free char *with = weft_bench_target_how(target);
             weft_auto_free char *what = weft_printable(wrong->failure);
             weft_auto_free char *kernel = weft_printable(wrong->name);
 

@@ -185,16 +185,9 @@ static struct weft_json *speed_json(const struct figure *f, const struct weft_st
     const struct weft_bench_target *t = &f->target;
     const struct weft_ratio mean = mean_over(t, names);
     weft_auto_free char *measured_at = weft_time_utc(f->started);
-    struct weft_json *j = weft_json_object();
-    struct weft_json *qemu = weft_json_object();
+    struct weft_json *j = weft_bench_target_json(t);
     struct weft_json *kernels = weft_json_array();
-    char name[WEFT_PLATFORM_SIZE];
 
-    weft_json_set_str(j, "platform", weft_platform_format(&t->platform->platform, name));
-    weft_json_set_str(qemu, "path", t->qemu);
-    weft_json_set_str(qemu, "version", t->version);
-    weft_json_set(j, "qemu", qemu);
-    weft_json_set_str(j, "cpu_model", t->model);
     weft_json_set_real(j, "ratio", mean.ratio);
     weft_json_set_real(j, "low", mean.low);
     weft_json_set_real(j, "high", mean.high);

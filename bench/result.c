@@ -44,6 +44,14 @@ void weft_bench_result_finish(struct weft_bench_result *r)
     *r = (struct weft_bench_result){0};
 }
 
+char *weft_bench_target_how(const struct weft_bench_target *t)
+{
+    weft_auto_free char *version = weft_printable(t->version ? t->version : t->qemu);
+    weft_auto_free char *model = weft_printable(t->model ? t->model : "its default CPU model");
+
+    return weft_fmt("QEMU %s on %s", version, model);
+}
+
 bool weft_bench_target_same(const struct weft_bench_target *a, const struct weft_bench_target *b)
 {
     return a->platform == b->platform && strcmp(a->qemu, b->qemu) == 0 &&
@@ -202,12 +210,10 @@ static struct weft_json *kernel_json(const struct weft_bench_kernel *k)
     return j;
 }
 
-static struct weft_json *target_json(const struct weft_bench_target *t)
+struct weft_json *weft_bench_target_json(const struct weft_bench_target *t)
 {
     struct weft_json *j = weft_json_object();
     struct weft_json *qemu = weft_json_object();
-    struct weft_json *mean = weft_json_object();
-    struct weft_json *kernels = weft_json_array();
     char name[WEFT_PLATFORM_SIZE];
 
     weft_json_set_str(j, "platform", weft_platform_format(&t->platform->platform, name));
@@ -215,6 +221,15 @@ static struct weft_json *target_json(const struct weft_bench_target *t)
     weft_json_set_str(qemu, "version", t->version);
     weft_json_set(j, "qemu", qemu);
     weft_json_set_str(j, "cpu_model", t->model);
+    return j;
+}
+
+static struct weft_json *target_json(const struct weft_bench_target *t)
+{
+    struct weft_json *j = weft_bench_target_json(t);
+    struct weft_json *mean = weft_json_object();
+    struct weft_json *kernels = weft_json_array();
+
     weft_json_set_str(j, "programs", t->programs);
     set_ratio(mean, &t->mean);
     weft_json_set(j, "mean", mean);

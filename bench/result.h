@@ -78,6 +78,12 @@ void weft_bench_kernel_finish(struct weft_bench_kernel *k);
 void weft_bench_target_finish(struct weft_bench_target *t);
 void weft_bench_result_finish(struct weft_bench_result *r);
 
+/** What a target is, as the beginning of a JSON object: platform, QEMU and CPU model. New value. */
+struct weft_json *weft_bench_target_json(const struct weft_bench_target *t);
+
+/** "QEMU 7.2.22 on cortex-a53". Fit for a terminal. Caller frees. */
+char *weft_bench_target_how(const struct weft_bench_target *t);
+
 /** Whether both are the same platform, QEMU program, version and CPU model. */
 bool weft_bench_target_same(const struct weft_bench_target *a, const struct weft_bench_target *b);
 

@@ -146,7 +146,7 @@ static void ratio_cell(struct weft_buf *b, double ratio, bool noisy)
 static void cell(struct weft_buf *b, const struct weft_bench_target *t,
                  const struct weft_bench_kernel *k, struct map *m)
 {
-    weft_auto_free char *what = weft_bench_show_target(t);
+    weft_auto_free char *what = weft_bench_target_how(t);
     const char *plain = k && k->plain ? ", plain" : "";
 
     if (!k || (!k->failure && !k->skipped && k->ratio.ratio <= 0)) {

@@ -164,7 +164,7 @@ static void row(struct weft_buf *b, const struct ranking *r, size_t i)
     if (e->native) {
         weft_buf_puts(b, "<td class='how'><span>native</span></td>");
     } else {
-        weft_auto_free char *what = weft_bench_show_target(e->target);
+        weft_auto_free char *what = weft_bench_target_how(e->target);
 
         weft_buf_puts(b, "<td class='how'><span>emulated</span> ");
         weft_html_element(b, "small", "%s", what);

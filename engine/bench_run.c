@@ -151,7 +151,7 @@ static void tell(const struct weft_bench_target *target, const char *kernel, siz
                  size_t total, void *data)
 {
     struct progress *p = data;
-    weft_auto_free char *with = weft_bench_show_target(target);
+    weft_auto_free char *with = weft_bench_target_how(target);
     char name[WEFT_PLATFORM_SIZE];
     char *what = weft_fmt("%s on %s, %s", kernel,
                           weft_platform_format(&target->platform->platform, name), with);
@@ -532,7 +532,7 @@ static int verdict(const struct bench *b, struct weft_err **err)
 
     for (size_t t = 0; t < b->result.n; t++) {
         const struct weft_bench_target *target = &b->result.targets[t];
-        weft_auto_free char *what = weft_bench_show_target(target);
+        weft_auto_free char *what = weft_bench_target_how(target);
         char name[WEFT_PLATFORM_SIZE];
 
         weft_platform_format(&target->platform->platform, name);

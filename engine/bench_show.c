@@ -31,12 +31,6 @@ char *weft_bench_show_cost(double cost)
                           : weft_fmt("%.2f", cost);
 }
 
-char *weft_bench_show_target(const struct weft_bench_target *t)
-{
-    return weft_fmt("QEMU %s on %s", t->version ? t->version : t->qemu,
-                    t->model ? t->model : "its default CPU model");
-}
-
 /* What is not plain from the platform: Debian has two sets of programs for ARM. */
 static const char *programs_of(const struct weft_bench_target *t)
 {
@@ -83,7 +77,7 @@ static void print_kernel(const struct weft_bench_kernel *k, int width, FILE *out
 
 static void print_target(const struct weft_bench_target *t, FILE *out)
 {
-    weft_auto_free char *what = weft_bench_show_target(t);
+    weft_auto_free char *what = weft_bench_target_how(t);
     char name[WEFT_PLATFORM_SIZE];
     int width = width_of(t);
 
@@ -138,7 +132,7 @@ static const struct weft_bench_target *best_of(const struct weft_bench_target *t
 static void compare(const struct weft_bench_target *t, const struct weft_bench_target *best,
                     struct weft_buf *b)
 {
-    weft_auto_free char *what = weft_bench_show_target(t);
+    weft_auto_free char *what = weft_bench_target_how(t);
     const struct weft_bench_kernel *wrong = failed(t);
     double times_slower = best ? t->mean.ratio / best->mean.ratio : 0;
 
@@ -163,7 +157,7 @@ char *weft_bench_show_verdict(const struct weft_bench_target *targets, size_t n)
 
     weft_platform_format(&targets[0].platform->platform, name);
     if (best) {
-        weft_auto_free char *what = weft_bench_show_target(best);
+        weft_auto_free char *what = weft_bench_target_how(best);
         weft_auto_free char *range = weft_bench_show_interval(&best->mean);
 
         weft_buf_printf(&b, "%s: programs take %.*f times as long as native ones (%s) under %s\n",
@@ -228,7 +222,7 @@ static char *ago(double s)
 static void print_last(const struct weft_bench_result *r, const struct weft_bench_target *t,
                        const struct weft_profile_change *last, FILE *out)
 {
-    weft_auto_free char *what = weft_bench_show_target(t);
+    weft_auto_free char *what = weft_bench_target_how(t);
     weft_auto_free char *when = ago((double)(r->started - last->before) + r->seconds);
     char name[WEFT_PLATFORM_SIZE];
     bool agree = last->part <= agree_within;

@@ -22,9 +22,6 @@ char *weft_bench_show_interval(const struct weft_ratio *r);
 /** Money: three significant digits or more, never in powers of ten; "" for none. Caller frees. */
 char *weft_bench_show_cost(double cost);
 
-/** "QEMU 7.2.22 on cortex-a53". Caller frees. */
-char *weft_bench_show_target(const struct weft_bench_target *t);
-
 /**
  * What was found out about the platform of targets[n], all of one platform, in words: how much
  * slower programs are under the best, and how the others compare to it. Targets with a kernel that
