@@ -31,13 +31,17 @@ LIKE = {
 # How many calls a class makes, as a part of those of the kernel calls, which does nothing else. What they
 # cost with pointer authentication is the difference of the ratios of calls and of calls, plain.
 CALLS = {"compiler": 0.013, "binutils": 0.005, "unpack": 0.005, "package": 0.05, "small": 0.005}
-# How much code a start makes QEMU translate, in units of the kernel start-large (3072 functions),
-# beyond what the kernel start-dynamic has.
-COLD = {"compiler": 2.5, "binutils": 0.3, "unpack": 0.2, "package": 0.3, "small": 0.03}
-TERMS = ["compiler, running", "compiler, starting", "unpacking", "package manager",
-         "other, running", "other, starting", "pointer authentication"]
-TERM_OF = {"compiler": (0, 1), "unpack": (2, 5), "package": (3, 5), "binutils": (4, 5),
-           "small": (4, 5)}
+# dpkg is a package manager in C, and calls less than apt-get, in C++ with short functions.
+CALLS_OF = {"dpkg": 0.01}
+# How much new code QEMU has to translate while a program runs, beyond what the kernel start-dynamic has: in
+# units of the kernel start-large (3072 functions), at a second of native CPU time per start. It grows with
+# the square root of that time: the longer a program runs, the less of what it runs is new.
+NEW = {"compiler": 20.0, "binutils": 3.0, "unpack": 3.0, "package": 3.0, "small": 3.0}
+TERMS = ["compiler, running", "compiler, new code", "unpacking", "other, running",
+         "other, new code", "starts and forks", "pointer authentication"]
+TERM_OF = {"compiler": (0, 1), "unpack": (2, 4)}
+OTHER = (3, 4)
+STARTS = 5
 AUTHENTICATION = 6
 # How far a coefficient is held at 1, beside the builds: each has the weight 1.
 HOLD = 0.05
@@ -81,23 +85,29 @@ class Kernels:
 
     def usable(self):
         needed = {k for like in LIKE.values() for k in like}
-        needed |= {"calls", "start", "start-dynamic", "start-large"}
+        needed |= {"calls", "fork-exec", "start", "start-dynamic", "start-large"}
         return needed <= set(self.ratio)
 
 
 def terms(profile, k, scale=1.0):
     """The terms of a build's emulated CPU time, in seconds. CPU times of the profile are scaled."""
     found = [0.0] * len(TERMS)
-    cold = k.emulated["start-large"] - k.emulated["start"]
+    new = k.emulated["start-large"] - k.emulated["start"]
     authentication = max(0.0, k.ratio["calls"] - k.ratio["calls, plain"])
-    for c, row in by_class(profile).items():
-        run, start = TERM_OF[c]
-        ratio = sum(weight * k.ratio[name] for name, weight in LIKE[c].items())
+    for program, p in profile.items():
+        if program == "trace":
+            continue
+        c = class_of(program)
+        run, translate = TERM_OF.get(c, OTHER)
+        starts = max(1, p["execs"])
         # a program's start is in its CPU time, and is counted by itself
-        running = max(0.0, scale * row["cpu_s"] - row["execs"] * k.native["start-dynamic"])
-        found[run] += running * ratio
-        found[AUTHENTICATION] += running * CALLS[c] * authentication
-        found[start] += row["execs"] * (k.emulated["start-dynamic"] + COLD[c] * cold)
+        running = max(0.0, scale * p["cpu_ns"] / 1e9 - p["execs"] * k.native["start-dynamic"])
+        found[run] += running * sum(weight * k.ratio[name] for name, weight in LIKE[c].items())
+        found[AUTHENTICATION] += running * CALLS_OF.get(program, CALLS[c]) * authentication
+        found[translate] += NEW[c] * starts * math.sqrt(running / starts) * new
+        # a fork, whether or not a program follows, takes about what a small program's fork and start take
+        found[STARTS] += p["execs"] * k.emulated["start-dynamic"]
+        found[STARTS] += p["forks"] * k.emulated["fork-exec"]
     return found
 
 

@@ -65,7 +65,7 @@ import predict
 
 chance = random.Random(1)
 names = {k for like in predict.LIKE.values() for k in like}
-names |= {"calls", "start", "start-dynamic", "start-large"}
+names |= {"calls", "fork-exec", "start", "start-dynamic", "start-large"}
 
 
 def target(model, factor):
