@@ -129,7 +129,7 @@ static int run_program(const struct weft_action *a, struct weft_err **err)
                      shown);
 }
 
-static int write_table(const struct weft_registry *r, const struct weft_action *a,
+static int write_table(const struct weft_binfmt_registry *r, const struct weft_action *a,
                        struct weft_err **err)
 {
     weft_auto_fd fd = openat(r->dir_fd, a->file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -148,13 +148,13 @@ static int write_table(const struct weft_registry *r, const struct weft_action *
                          WEFT_REGISTRY_DIR, shown);
 }
 
-static int do_action(const struct weft_registry *r, const struct weft_action *a,
+static int do_action(const struct weft_binfmt_registry *r, const struct weft_action *a,
                      struct weft_err **err)
 {
     return a->argv.n > 0 ? run_program(a, err) : write_table(r, a, err);
 }
 
-int weft_actions_do(const struct weft_registry *r, const struct weft_actions *a,
+int weft_actions_do(const struct weft_binfmt_registry *r, const struct weft_actions *a,
                     struct weft_err **err)
 {
     for (size_t i = 0; i < a->n; i++) {
@@ -318,7 +318,7 @@ static int check_trusted(const char *path, struct weft_err **err)
 {
     weft_auto_free char *at = weft_xstrdup(path);
 
-    while (weft_registry_initial_namespace()) {
+    while (weft_binfmt_registry_initial_namespace()) {
         weft_auto_free char *up = weft_path_dir(at);
         struct stat st;
 

@@ -39,14 +39,14 @@ void weft_actions_print(const struct weft_actions *a, FILE *out);
 /** Do them in their order. After one that fails, those before it are undone, and the error says
  * what failed. Errors: WEFT_E_IO, WEFT_E_CHILD, WEFT_E_UNSUPPORTED (the table cannot be written).
  */
-int weft_actions_do(const struct weft_registry *r, const struct weft_actions *a,
+int weft_actions_do(const struct weft_binfmt_registry *r, const struct weft_actions *a,
                     struct weft_err **err);
 
 /** What is installed with. */
 struct weft_install {
     const char *root;           /* what paths begin with, "/" */
     const char *update_binfmts; /* absolute path; NULL: binfmt-support is not installed */
-    const struct weft_registry *registry;
+    const struct weft_binfmt_registry *registry;
     bool replace; /* somebody else's handlers go */
 };
 

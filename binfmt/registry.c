@@ -21,7 +21,7 @@
 /* The number of the first user namespace, since Linux 3.8; <linux/nsfs.h> names it since 6.18. */
 #define INITIAL_USER_NS 0xeffffffdU
 
-const char *weft_registry_view_name(enum weft_registry_view view)
+const char *weft_binfmt_registry_view_name(enum weft_binfmt_registry_view view)
 {
     static const char *const names[] = {
         [WEFT_REGISTRY_MOUNTED] = "mounted",
@@ -32,7 +32,7 @@ const char *weft_registry_view_name(enum weft_registry_view view)
     return names[view];
 }
 
-bool weft_registry_initial_namespace(void)
+bool weft_binfmt_registry_initial_namespace(void)
 {
     struct stat st;
 
@@ -57,9 +57,9 @@ static int mount_nowhere(void)
  * would make a table for this namespace, which hides the one that is in force, and go on hiding it
  * when it is unmounted.
  */
-static void look_without_mount(struct weft_registry *r)
+static void look_without_mount(struct weft_binfmt_registry *r)
 {
-    if (!weft_registry_initial_namespace()) {
+    if (!weft_binfmt_registry_initial_namespace()) {
         r->why = weft_xstrdup("this is a user namespace, where a mount would make a new table and "
                               "not show the one in force");
         return;
@@ -74,14 +74,15 @@ static void look_without_mount(struct weft_registry *r)
     }
 }
 
-int weft_registry_open(const char *root, struct weft_registry *out, struct weft_err **err)
+int weft_binfmt_registry_open(const char *root, struct weft_binfmt_registry *out,
+                              struct weft_err **err)
 {
     weft_auto_free char *path = weft_path_join(root, &WEFT_REGISTRY_DIR[1]);
 
     out->view = WEFT_REGISTRY_MOUNTED;
     out->dir_fd =
         open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* an automount is mounted by it */
-    if (out->dir_fd >= 0 && weft_registry_reread(out, err) < 0) {
+    if (out->dir_fd >= 0 && weft_binfmt_registry_reread(out, err) < 0) {
         return -1;
     }
     if (out->table.mounted) {
@@ -92,16 +93,16 @@ int weft_registry_open(const char *root, struct weft_registry *out, struct weft_
     }
     out->view = WEFT_REGISTRY_HIDDEN;
     look_without_mount(out);
-    return out->dir_fd < 0 ? 0 : weft_registry_reread(out, err);
+    return out->dir_fd < 0 ? 0 : weft_binfmt_registry_reread(out, err);
 }
 
-int weft_registry_reread(struct weft_registry *r, struct weft_err **err)
+int weft_binfmt_registry_reread(struct weft_binfmt_registry *r, struct weft_err **err)
 {
     weft_existing_finish(&r->table);
     return weft_existing_read(r->dir_fd, &r->table, err);
 }
 
-void weft_registry_close(struct weft_registry *r)
+void weft_binfmt_registry_close(struct weft_binfmt_registry *r)
 {
     if (r->dir_fd >= 0) {
         close(weft_steal_fd(&r->dir_fd));

@@ -62,7 +62,7 @@ static void add_platforms(const struct weft_machine *m, struct weft_strv *out)
     }
 }
 
-static void collect_seen(const struct weft_registry *r, struct rows *rows)
+static void collect_seen(const struct weft_binfmt_registry *r, struct rows *rows)
 {
     size_t n;
     const struct weft_machine *const *machines = weft_catalogue_machines(&n);
@@ -165,7 +165,7 @@ static struct weft_json *row_json(const struct row *row)
     return j;
 }
 
-static void list_json(const struct weft_registry *r, const struct rows *rows, FILE *out)
+static void list_json(const struct weft_binfmt_registry *r, const struct rows *rows, FILE *out)
 {
     weft_auto_json root = weft_json_object();
     struct weft_json *table = weft_json_object();
@@ -173,7 +173,7 @@ static void list_json(const struct weft_registry *r, const struct rows *rows, FI
     weft_auto_free char *text = NULL;
 
     weft_json_set_str(table, "path", WEFT_REGISTRY_DIR);
-    weft_json_set_str(table, "view", weft_registry_view_name(r->view));
+    weft_json_set_str(table, "view", weft_binfmt_registry_view_name(r->view));
     weft_json_set_str(table, "why", r->why);
     if (r->view != WEFT_REGISTRY_HIDDEN) {
         weft_json_set_bool(table, "enabled", r->table.enabled);
@@ -298,7 +298,7 @@ static void add_row(const struct row *row, struct weft_strv *cells, struct weft_
     weft_strv_take(notes, note ? note : weft_xstrdup(""));
 }
 
-static void list_text(const struct weft_registry *r, const struct rows *rows, FILE *out)
+static void list_text(const struct weft_binfmt_registry *r, const struct rows *rows, FILE *out)
 {
     static const char *const heads[N_COLUMNS] = {"NAME",  "STATUS", "PLATFORMS",  "QEMU",
                                                  "FLAGS", "OWNER",  "INTERPRETER"};
@@ -341,7 +341,7 @@ static void list_text(const struct weft_registry *r, const struct rows *rows, FI
     print_columns(&cells, &notes, out);
 }
 
-void weft_binfmt_list(const struct weft_registry *r, bool json, FILE *out)
+void weft_binfmt_list(const struct weft_binfmt_registry *r, bool json, FILE *out)
 {
     struct rows rows = {0};
 
@@ -422,8 +422,8 @@ static void report(struct report *rep, enum result result, const char *name,
 }
 
 /* `named`: the user has asked for just this one. */
-static void check_entry(const struct weft_registry *r, const struct weft_existing *e, bool named,
-                        struct report *rep)
+static void check_entry(const struct weft_binfmt_registry *r, const struct weft_existing *e,
+                        bool named, struct report *rep)
 {
     size_t n, found = 0;
     const struct weft_machine *const *machines = weft_catalogue_machines(&n);
@@ -452,7 +452,7 @@ static void check_entry(const struct weft_registry *r, const struct weft_existin
     }
 }
 
-static void check_machine(const struct weft_registry *r, const struct weft_machine *m,
+static void check_machine(const struct weft_binfmt_registry *r, const struct weft_machine *m,
                           struct report *rep)
 {
     size_t found = 0;
@@ -478,7 +478,7 @@ static void check_machine(const struct weft_registry *r, const struct weft_machi
     }
 }
 
-static int check_wanted(const struct weft_registry *r, const struct weft_strv *wanted,
+static int check_wanted(const struct weft_binfmt_registry *r, const struct weft_strv *wanted,
                         struct report *rep, struct weft_err **err)
 {
     for (size_t i = 0; i < wanted->n; i++) {
@@ -499,7 +499,7 @@ static int check_wanted(const struct weft_registry *r, const struct weft_strv *w
     return 0;
 }
 
-static void check_all(const struct weft_registry *r, struct report *rep)
+static void check_all(const struct weft_binfmt_registry *r, struct report *rep)
 {
     size_t n;
     const struct weft_machine *const *machines = weft_catalogue_machines(&n);
@@ -518,8 +518,8 @@ static void check_all(const struct weft_registry *r, struct report *rep)
     }
 }
 
-int weft_binfmt_check(const struct weft_registry *r, const struct weft_strv *wanted, bool json,
-                      FILE *out, struct weft_err **err)
+int weft_binfmt_check(const struct weft_binfmt_registry *r, const struct weft_strv *wanted,
+                      bool json, FILE *out, struct weft_err **err)
 {
     struct weft_json *checks = json ? weft_json_array() : NULL;
     struct report rep = {.out = out, .checks = checks};

@@ -94,7 +94,7 @@ static void print_help(FILE *out)
 
 /* What a run works with. */
 struct session {
-    struct weft_registry registry;
+    struct weft_binfmt_registry registry;
     struct weft_install install;
     char *update_binfmts;
     struct weft_strv words;
@@ -103,7 +103,7 @@ struct session {
 
 static void session_finish(struct session *s)
 {
-    weft_registry_close(&s->registry);
+    weft_binfmt_registry_close(&s->registry);
     free(s->update_binfmts);
     weft_strv_finish(&s->words);
     free(s->opts.flags);
@@ -132,7 +132,7 @@ static int prepare(struct session *s, int argc, char **argv, struct weft_err **e
         weft_fail(err, WEFT_E_UNSUPPORTED, "only root may change the handlers of the host");
         return weft_err_hint(err, "%s (weft build needs no handlers of the host)", command);
     }
-    if (weft_registry_open(ROOT, &s->registry, err) < 0) {
+    if (weft_binfmt_registry_open(ROOT, &s->registry, err) < 0) {
         return -1;
     }
     if (s->registry.view != WEFT_REGISTRY_MOUNTED && !s->opts.dry_run) {
@@ -140,7 +140,7 @@ static int prepare(struct session *s, int argc, char **argv, struct weft_err **e
                   "%s is not mounted: handlers would not last (and weft leaves no mount behind)",
                   WEFT_REGISTRY_DIR);
         return weft_err_hint(
-            err, weft_registry_initial_namespace()
+            err, weft_binfmt_registry_initial_namespace()
                      ? "mount -t binfmt_misc binfmt_misc " WEFT_REGISTRY_DIR
                      : "on the host: mount -t binfmt_misc binfmt_misc " WEFT_REGISTRY_DIR);
     }
@@ -169,7 +169,7 @@ static int confirm(struct session *s, const struct weft_machine *m, const char *
     weft_auto_free char *why = NULL;
     const struct weft_existing *e;
 
-    if (weft_registry_reread(&s->registry, err) < 0) {
+    if (weft_binfmt_registry_reread(&s->registry, err) < 0) {
         return -1;
     }
     e = weft_existing_named(&s->registry.table, name);
@@ -322,7 +322,7 @@ static int remove_one(struct session *s, const char *name, FILE *out, struct wef
         weft_actions_print(&actions, out);
     } else if (got == 1) {
         got = weft_actions_do(&s->registry, &actions, err) < 0 ||
-                      weft_registry_reread(&s->registry, err) < 0
+                      weft_binfmt_registry_reread(&s->registry, err) < 0
                   ? -1
                   : 1;
         if (got == 1 && weft_existing_named(&s->registry.table, name)) {
@@ -426,7 +426,7 @@ static int run_list(struct session *s, int argc, char **argv, FILE *out, struct 
     if (s->words.n > 0) {
         return weft_fail(err, WEFT_E_USAGE, "binfmt: list takes no arguments");
     }
-    if (weft_registry_open(ROOT, &s->registry, err) < 0) {
+    if (weft_binfmt_registry_open(ROOT, &s->registry, err) < 0) {
         return -1;
     }
     weft_binfmt_list(&s->registry, s->opts.json, out);
@@ -437,7 +437,7 @@ static int run_check(struct session *s, int argc, char **argv, FILE *out, struct
 {
     (void)argc;
     (void)argv;
-    return weft_registry_open(ROOT, &s->registry, err) < 0
+    return weft_binfmt_registry_open(ROOT, &s->registry, err) < 0
                ? -1
                : weft_binfmt_check(&s->registry, &s->words, s->opts.json, out, err);
 }

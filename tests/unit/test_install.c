@@ -10,7 +10,7 @@
 #include "tests/helpers.h"
 
 /* A directory in the place of the table: what is written to a file of it stays there. */
-static void open_table(const char *dir, struct weft_registry *r)
+static void open_table(const char *dir, struct weft_binfmt_registry *r)
 {
     static const char *const names[] = {"status", "register", "old"};
 
@@ -48,7 +48,7 @@ static struct weft_action_pair *add(struct weft_actions *a)
 static void test_do(void **state)
 {
     const char *dir = *state;
-    struct weft_registry r = {.dir_fd = -1};
+    struct weft_binfmt_registry r = {.dir_fd = -1};
     struct weft_actions a = {0};
     struct weft_err *err = NULL;
     struct weft_action_pair *pair;
@@ -83,7 +83,7 @@ static void test_do(void **state)
     assert_int_equal(weft_actions_do(&r, &a, &err), -1);
     assert_err(&err, WEFT_E_CHILD, 0, "could not be brought back");
     weft_actions_finish(&a);
-    weft_registry_close(&r);
+    weft_binfmt_registry_close(&r);
 }
 
 /* What is printed is what a shell does. */
