@@ -99,6 +99,34 @@ void weft_json_freep(struct weft_json **j)
     *j = NULL;
 }
 
+static void wipe_strings(json_t *j)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    if (json_is_string(j)) {
+        /* the bytes are jansson's own, on the heap */
+        explicit_bzero((void *)(uintptr_t)json_string_value(j), json_string_length(j));
+    }
+    json_array_foreach(j, i, value)
+    {
+        wipe_strings(value);
+    }
+    json_object_foreach(j, key, value)
+    {
+        wipe_strings(value);
+    }
+}
+
+void weft_json_wipe(struct weft_json *j)
+{
+    if (j) {
+        wipe_strings(in(j));
+        weft_json_free(j);
+    }
+}
+
 struct weft_json *weft_json_get(const struct weft_json *j, const char *key)
 {
     return child(json_object_get(cin(j), key));

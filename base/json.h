@@ -30,6 +30,9 @@ char *weft_json_dump(const struct weft_json *j, int indent);
 struct weft_json *weft_json_copy(const struct weft_json *j); /* deep; new */
 void weft_json_free(struct weft_json *j);                    /* NULL is fine */
 void weft_json_freep(struct weft_json **j);
+/** Free a value that nobody else holds a part of; its strings are overwritten first. NULL is fine.
+ */
+void weft_json_wipe(struct weft_json *j);
 #define weft_auto_json __attribute__((cleanup(weft_json_freep))) struct weft_json *
 
 /* Reading: every function takes NULL and wrong types for j and answers as if the key were absent.

@@ -39,9 +39,9 @@ struct weft_loop *weft_loop_create(struct weft_err **err)
     struct weft_loop *loop = weft_xcalloc(1, sizeof(*loop));
     int rc;
 
-    /* one thread per worker that starts, all at once; libuv reads this when the pool is first used
-     */
-    setenv("UV_THREADPOOL_SIZE", "16", 0);
+    /* one thread per worker that starts, or per platform whose image goes to a registry, all at
+     * once: a slow upload must not hold up a start. libuv reads this when the pool is first used */
+    setenv("UV_THREADPOOL_SIZE", "32", 0);
     rc = uv_loop_init(&loop->uv);
     if (rc < 0) {
         free(loop);

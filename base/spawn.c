@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -27,6 +28,7 @@ extern char **environ;
 
 enum {
     LINE_LIMIT_BYTES = 8 << 20,
+    INPUT_LIMIT_BYTES = 4096, /* a pipe holds at least as much */
     CAPTURE_LIMIT_BYTES = 1 << 20,
     REST_LIMIT_BYTES = 1 << 20, /* as much as an unprivileged pipe can hold */
     DRAIN_MS = 1000,  /* how long a pipe may stay open behind a child that is gone: a grandchild may
@@ -553,6 +555,26 @@ void weft_child_kill(struct weft_child *c, int signum)
     }
 }
 
+int weft_child_write_stdin(struct weft_child *c, const void *data, size_t len,
+                           struct weft_err **err)
+{
+    ssize_t n;
+
+    if (c->stdin_fd < 0 || len > WEFT_CHILD_STDIN_BYTES) {
+        return weft_fail(err, WEFT_E_CHILD, "%s",
+                         c->stdin_fd < 0 ? "the program has no standard input"
+                                         : "too much for a program's standard input");
+    }
+    do {
+        n = write(c->stdin_fd, data, len);
+    } while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)len) { /* a pipe of nobody else's has room for it all */
+        return weft_fail(err, WEFT_E_CHILD, "the program's standard input: %s",
+                         n < 0 ? strerror(errno) : "it takes no more");
+    }
+    return 0;
+}
+
 void weft_child_close_stdin(struct weft_child *c)
 {
     if (c->stdin_fd >= 0) {
@@ -670,10 +692,28 @@ static int fail_limit(const struct weft_run_opts *opts, const struct limit *limi
                      (double)opts->timeout_ms / 1000);
 }
 
+/* A pipe that holds the program's whole input: nobody has to write while it runs. */
+static int input_of(const struct weft_run_opts *opts, struct weft_err **err)
+{
+    weft_auto_fd read_end = -1;
+    weft_auto_fd write_end = -1;
+    size_t len = strlen(opts->input);
+
+    if (len > INPUT_LIMIT_BYTES) {
+        return weft_fail(err, WEFT_E_INTERNAL, "an input of %zu bytes for %s", len, opts->file);
+    }
+    if (make_pipe(&read_end, &write_end, err) < 0 ||
+        weft_write_all(write_end, opts->input, len, "pipe", err) < 0) {
+        return -1;
+    }
+    return weft_steal_fd(&read_end);
+}
+
 int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **err)
 {
     weft_auto_free char **env = merged_env(NULL);
     weft_auto_fd null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    weft_auto_fd in = -1;
     weft_auto_fd read_end = -1;
     weft_auto_fd write_end = -1;
     weft_auto_fd pidfd = -1;
@@ -686,6 +726,9 @@ int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **er
     if (null_fd < 0) {
         return weft_fail_sys(err, errno, "/dev/null");
     }
+    if (opts->input && (in = input_of(opts, err)) < 0) {
+        return -1;
+    }
     if (make_pipe(&read_end, &write_end, err) < 0) {
         return -1;
     }
@@ -696,7 +739,9 @@ int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **er
     pid = start(&(struct exec_plan){.file = opts->file,
                                     .argv = opts->argv,
                                     .envp = env,
-                                    .in = null_fd,
+                                    .in = in >= 0              ? in
+                                          : opts->stdin_fd > 2 ? opts->stdin_fd
+                                                               : null_fd,
                                     .out = write_end,
                                     .err = opts->both ? write_end : null_fd,
                                     .keep = opts->keep_fd,

@@ -28,6 +28,10 @@ typedef void weft_child_line_fn(char *line, size_t len, void *data);
  * 255 where somebody else waited for it. The weft_child is freed when this returns. */
 typedef void weft_child_exit_fn(int code, void *data);
 
+enum {
+    WEFT_CHILD_STDIN_BYTES = 32 << 10
+};
+
 struct weft_child_opts {
     const char *file;  /* path of the program; no search on PATH */
     char *const *argv; /* NULL-terminated */
@@ -53,6 +57,11 @@ pid_t weft_child_pid(const struct weft_child *c);
 /** Send a signal to the child's whole process group; nothing when it is gone already. */
 void weft_child_kill(struct weft_child *c, int signum);
 
+/** Write to the child's stdin, once and at most WEFT_CHILD_STDIN_BYTES, which a pipe takes without
+ * a reader. Errors: WEFT_E_CHILD (it has closed its stdin, or there is none). */
+int weft_child_write_stdin(struct weft_child *c, const void *data, size_t len,
+                           struct weft_err **err);
+
 /** Close the write end of the child's stdin (EOF for it). Nothing when there is none or it is
  * closed. */
 void weft_child_close_stdin(struct weft_child *c);
@@ -61,7 +70,9 @@ void weft_child_close_stdin(struct weft_child *c);
 struct weft_run_opts {
     const char *file;  /* path of the program; no search on PATH */
     char *const *argv; /* NULL-terminated */
+    const char *input; /* what it reads from stdin, at most 4096 bytes; NULL: stdin_fd */
     bool both;         /* stderr is wanted too; else it goes to /dev/null */
+    int stdin_fd;      /* > 2: becomes its stdin, without `input`; 0: /dev/null */
     int keep_fd;       /* > 2: stays open in the program, under this number; 0: none */
     long timeout_ms;   /* > 0: it gets a process group of its own, which is killed after so long,
                           and also when the program ends before that; 0: none */
@@ -69,11 +80,11 @@ struct weft_run_opts {
 };
 
 /**
- * Run a short-lived program to its end, without a loop, stdin /dev/null, and give what it wrote to
- * stdout (and stderr, when `both`), the first 1 MiB of it. What is left of the program's own
- * children is not waited for. Blocks; Thread: any. Returns its exit code (128 + signal), or -1:
- * WEFT_E_CHILD when it cannot be executed (sys: errno) or takes too long, WEFT_E_CANCELLED,
- * WEFT_E_IO. Caller frees *text.
+ * Run a short-lived program to its end, without a loop, and give what it wrote to stdout (and
+ * stderr, when `both`), the first 1 MiB of it. What is left of the program's own children is not
+ * waited for. Blocks; Thread: any. Returns its exit code (128 + signal), or -1: WEFT_E_CHILD when
+ * it cannot be executed (sys: errno) or takes too long, WEFT_E_CANCELLED, WEFT_E_IO. Caller frees
+ * *text.
  */
 int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **err);
 
@@ -84,9 +95,9 @@ int weft_run_capture(const char *file, char *const *argv, int both, char **text,
 /**
  * Run a program `times` times, one after the other, with /dev/null for all three of its streams and
  * as little around it as can be (vfork, no pipe), and give the time that this took: for measuring
- * what its start costs. opts->timeout_ms (> 0) is for each run; `both` and `keep_fd` are not used.
- * Stops at the first run that does not end with exit code 0. Returns the exit code of the last run
- * (128 + signal), or -1 as weft_run. Blocks; Thread: any.
+ * what its start costs. opts->timeout_ms (> 0) is for each run; `input`, `both`, `stdin_fd` and
+ * `keep_fd` are not used. Stops at the first run that does not end with exit code 0. Returns the
+ * exit code of the last run (128 + signal), or -1 as weft_run. Blocks; Thread: any.
  */
 int weft_run_times(const struct weft_run_opts *opts, unsigned times, uint64_t *elapsed_ns,
                    struct weft_err **err);

@@ -288,6 +288,17 @@ static void test_not_finite(void **state)
     assert_dump(j, "{\"nan\":null,\"inf\":null}");
 }
 
+/* What is on the heap afterwards cannot be looked at; that nothing is freed twice can. */
+static void test_wipe(void **state)
+{
+    static const char text[] = "{\"a\":[\"s\",1,{\"b\":\"\"}],\"c\":null}";
+
+    (void)state;
+    weft_json_wipe(NULL);
+    weft_json_wipe(weft_json_parse(text, strlen(text), NULL));
+    weft_json_wipe(weft_json_string("s"));
+}
+
 static void test_load(void **state)
 {
     weft_auto_free char *path = weft_path_join(*state, "f.json");
@@ -331,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_build),
         cmocka_unit_test(test_not_utf8),
         cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_wipe),
         temp_test(test_load),
     };
 

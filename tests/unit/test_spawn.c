@@ -360,6 +360,32 @@ static void test_stdin_pipe(void **state)
     finish_run(&r);
 }
 
+static void write_stdin(struct run *r)
+{
+    weft_auto_err err = NULL;
+    static char much[WEFT_CHILD_STDIN_BYTES + 1];
+
+    assert_int_equal(weft_child_write_stdin(r->child, much, sizeof(much), &err), -1);
+    assert_string_equal(err->msg, "too much for a program's standard input");
+    weft_err_freep(&err);
+    assert_int_equal(weft_child_write_stdin(r->child, "some\n", 5, &err), 0);
+    r->on_line = end_stdin;
+}
+
+static void test_write_stdin(void **state)
+{
+    struct run r = {.loop = new_loop(), .on_line = write_stdin};
+    struct weft_child_opts opts = both_pipes();
+
+    (void)state;
+    opts.stdin_pipe = 1;
+    start_sh(&r, "echo up; cat; echo end", opts);
+    run_loop(r.loop);
+    assert_string_equal(r.out.data, "<2:up><4:some><3:end>");
+    weft_loop_destroy(r.loop);
+    finish_run(&r);
+}
+
 /* The child goes while its stdin is still open here. */
 static void test_stdin_left_open(void **state)
 {
@@ -878,6 +904,38 @@ static int run_sh(const char *script, int keep_fd, long timeout_ms, char **text,
         text, err);
 }
 
+/* A program gets its input, and then an end, whether it reads it or not. */
+static void test_run_input(void **state)
+{
+    weft_auto_free char *name = weft_xstrdup("sh");
+    weft_auto_free char *c = weft_xstrdup("-c");
+    weft_auto_free char *deaf = weft_xstrdup(":");
+    weft_auto_free char *cat = weft_xstrdup("cat; echo .");
+    weft_auto_free char *most = weft_xcalloc(4096 + 2, 1);
+    char *argv[] = {name, c, cat, NULL};
+    struct weft_run_opts opts = {.file = "/bin/sh", .argv = argv};
+    struct weft_err *err = NULL;
+    char *text = NULL;
+
+    (void)state;
+    opts.input = "a\nb";
+    assert_int_equal(weft_run(&opts, &text, &err), 0);
+    assert_string_equal(text, "a\nb.\n");
+    free(text);
+    opts.input = "";
+    assert_int_equal(weft_run(&opts, &text, &err), 0);
+    assert_string_equal(text, ".\n");
+    free(text);
+    memset(most, 'x', 4096);
+    opts.input = most;
+    argv[2] = deaf;
+    assert_int_equal(weft_run(&opts, &text, &err), 0);
+    free(text);
+    most[4096] = 'x';
+    assert_int_equal(weft_run(&opts, &text, &err), -1);
+    assert_err(&err, WEFT_E_INTERNAL, 0, "4097 bytes");
+}
+
 /* Waits for the end of a process that is no child of ours. */
 static bool goes_away(pid_t pid)
 {
@@ -1131,6 +1189,7 @@ int main(void)
         spawn_test(test_many_lines),
         spawn_test(test_no_stdin),
         spawn_test(test_stdin_pipe),
+        spawn_test(test_write_stdin),
         spawn_test(test_stdin_left_open),
         spawn_test(test_stdout_fd),
         spawn_test(test_env),
@@ -1148,6 +1207,7 @@ int main(void)
         spawn_test(test_capture),
         spawn_test(test_capture_limit),
         spawn_test(test_capture_grandchild),
+        spawn_test(test_run_input),
         spawn_test(test_run_timeout),
         spawn_test(test_run_cancel),
         spawn_test(test_run_times),
