@@ -171,3 +171,31 @@ $(page_style): %D%/bench_page.css
 	    sed 's/\([0-9a-f][0-9a-f]\)/0x\1,/g' >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
 CLEANFILES += $(page_style)
+
+# Registries.
+libweft_a_SOURCES += \
+	%D%/registry/blob_homes.c \
+	%D%/registry/blob_homes.h \
+	%D%/registry/auth.c \
+	%D%/registry/auth.h \
+	%D%/registry/client.c \
+	%D%/registry/client.h \
+	%D%/registry/client_call.c \
+	%D%/registry/client_parts.h \
+	%D%/registry/client_upload.c \
+	%D%/registry/content.c \
+	%D%/registry/content.h \
+	%D%/registry/docker_config.c \
+	%D%/registry/docker_config.h \
+	%D%/registry/hosts.c \
+	%D%/registry/hosts.h \
+	%D%/registry/http.c \
+	%D%/registry/http.h \
+	%D%/registry/proxy.c \
+	%D%/registry/proxy.h \
+	%D%/registry/push.c \
+	%D%/registry/push.h \
+	%D%/registry/reply.c \
+	%D%/registry/reply.h \
+	%D%/registry/turns.c \
+	%D%/registry/turns.h

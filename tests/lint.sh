@@ -20,7 +20,7 @@ owners=(
     'uv\.h base/loop.c base/spawn.c'
     'openssl/.* base/digest.c'
     'gelf\.h|libelf\.h platforms/elf.c'
-    'curl/.* engine/registry_ping.c'
+    'curl/.* engine/registry/http.c'
 )
 # What a directory may include: itself and what is below it.
 layers=(base platforms binfmt bench engine)

@@ -21,7 +21,10 @@ unit_tests += %D%/unit/test_cpu %D%/unit/test_qemu_models
 unit_tests += %D%/unit/test_emulator %D%/unit/test_worker_salt
 %C%_unit_test_emulator_SOURCES = %D%/unit/test_emulator.c %D%/unit/fake_qemu.h
 %C%_unit_test_worker_salt_SOURCES = %D%/unit/test_worker_salt.c %D%/unit/fake_qemu.h
-unit_tests += %D%/unit/test_reference
+unit_tests += %D%/unit/test_reference %D%/unit/test_registry_hosts
+unit_tests += %D%/unit/test_registry_proxy %D%/unit/test_registry_reply %D%/unit/test_docker_config
+unit_tests += %D%/unit/test_registry_client
+%C%_unit_test_registry_client_SOURCES = %D%/unit/test_registry_client.c %D%/unit/http_script.c %D%/unit/http_script.h
 unit_tests += %D%/unit/test_dockerfile
 unit_tests += %D%/unit/test_jobs
 unit_tests += %D%/unit/test_flags %D%/unit/test_html
@@ -33,6 +36,7 @@ unit_tests += %D%/unit/test_solve_error
 unit_tests += %D%/unit/test_descriptor
 unit_tests += %D%/unit/test_stage %D%/unit/test_merge %D%/unit/test_layout
 unit_tests += %D%/unit/test_local_output
+unit_tests += %D%/unit/test_blob_homes
 
 # Results of benchmarks, made by hand.
 bench_fixture = %D%/unit/bench_fixture.c %D%/unit/bench_fixture.h
@@ -95,12 +99,18 @@ fuzz_driver = %D%/fuzz/driver.c
 check_PROGRAMS += %D%/fuzz/fuzz_binfmt
 %C%_fuzz_fuzz_binfmt_SOURCES = %D%/fuzz/fuzz_binfmt.c $(fuzz_driver)
 %C%_fuzz_fuzz_binfmt_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_blobhomes
+%C%_fuzz_fuzz_blobhomes_SOURCES = %D%/fuzz/fuzz_blobhomes.c $(fuzz_driver)
+%C%_fuzz_fuzz_blobhomes_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/fuzz/fuzz_dockerfile
 %C%_fuzz_fuzz_dockerfile_SOURCES = %D%/fuzz/fuzz_dockerfile.c $(fuzz_driver)
 %C%_fuzz_fuzz_dockerfile_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/fuzz/fuzz_reference
 %C%_fuzz_fuzz_reference_SOURCES = %D%/fuzz/fuzz_reference.c $(fuzz_driver)
 %C%_fuzz_fuzz_reference_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_registry
+%C%_fuzz_fuzz_registry_SOURCES = %D%/fuzz/fuzz_registry.c $(fuzz_driver)
+%C%_fuzz_fuzz_registry_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/fuzz/fuzz_request
 %C%_fuzz_fuzz_request_SOURCES = %D%/fuzz/fuzz_request.c $(fuzz_driver)
 %C%_fuzz_fuzz_request_LDADD = $(weft_libs)
@@ -141,7 +151,7 @@ check_PROGRAMS += %D%/progress-replay
 check_PROGRAMS += %D%/fuzz/fuzz_rawjson
 %C%_fuzz_fuzz_rawjson_SOURCES = %D%/fuzz/fuzz_rawjson.c $(fuzz_driver)
 %C%_fuzz_fuzz_rawjson_LDADD = $(weft_libs)
-EXTRA_DIST += %D%/vt.h %D%/data/bench %D%/data/progress %D%/data/qemu_copy
+EXTRA_DIST += %D%/vt.h %D%/data/bench %D%/data/buildx %D%/data/progress %D%/data/qemu_copy
 
 # The table of CPU models in docs/ against the catalogue.
 check_PROGRAMS += %D%/cpu_table
