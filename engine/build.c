@@ -16,9 +16,11 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "engine/build_provenance.h"
 #include "engine/build_report.h"
 #include "engine/build_setup.h"
 #include "engine/build_state.h"
+#include "engine/cache_args.h"
 #include "engine/dockerfile.h"
 #include "engine/holder.h"
 #include "engine/outputs.h"
@@ -129,10 +131,19 @@ static void on_tick(void *data)
 {
     struct weft_build *b = data;
 
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        if (b->lanes[i].state == LANE_PUSHING) {
+            uint64_t done_bytes;
+            uint64_t total_bytes;
+
+            weft_outputs_push_bytes(b->outputs, i, &done_bytes, &total_bytes);
+            weft_progress_set_bytes(b->progress, i, done_bytes, total_bytes);
+        }
+    }
     weft_progress_tick(b->progress);
 }
 
-/* ---- lanes: solve, then take the image ---- */
+/* ---- lanes: solve, then take the image, then push it ---- */
 
 static void lane_fail(struct weft_build_lane *l, const char *reason)
 {
@@ -153,6 +164,37 @@ static void lane_done(struct weft_build_lane *l)
 
 static void solve_start(struct weft_build_lane *l);
 
+static void push_work(void *data)
+{
+    struct weft_build_lane *l = data;
+
+    weft_outputs_push(l->b->outputs, l->i, &l->err);
+}
+
+static void push_done(void *data)
+{
+    struct weft_build_lane *l = data;
+
+    if (l->err) {
+        lane_fail(l, l->err->msg);
+    } else {
+        lane_done(l);
+    }
+    advance(l->b);
+}
+
+/* What a platform has goes up while others are still being built. It takes none of the jobs. */
+static void taken(struct weft_build_lane *l)
+{
+    if (!weft_outputs_want_push(l->b->outputs) || atomic_load(&l->b->cancel)) {
+        lane_done(l);
+        return;
+    }
+    l->state = LANE_PUSHING;
+    lane_phase(l, WEFT_PHASE_PUSHING, "pushing");
+    weft_work(l->b->loop, push_work, push_done, l);
+}
+
 static void take_work(void *data)
 {
     struct weft_build_lane *l = data;
@@ -170,7 +212,7 @@ static void take_done(void *data)
     struct weft_build_lane *l = data;
 
     if (!l->err) {
-        lane_done(l);
+        taken(l);
     } else if (l->err->sys == ENOSPC || l->err->sys == EDQUOT) {
         lane_fail(l, l->err->msg); /* an export needs as much room */
     } else if (!l->export_layout && !atomic_load(&l->b->cancel)) {
@@ -230,6 +272,26 @@ static void on_stderr(char *line, size_t len, void *data)
     }
 }
 
+/* Caches that were not there, or not written: news, and no failure. */
+static void say_of_caches(const struct weft_build_lane *l, const struct weft_strv *notices)
+{
+    char name[WEFT_PLATFORM_SIZE];
+
+    for (size_t i = 0; i < notices->n && l->b->r->progress != WEFT_PROGRESS_QUIET; i++) {
+        weft_info("%s: %s", weft_platform_format(&l->b->r->platforms[l->i], name), notices->v[i]);
+    }
+}
+
+static void look_at_caches(const struct weft_build_lane *l)
+{
+    const struct weft_build *b = l->b;
+    weft_auto_strv notices = {0};
+
+    weft_cache_notices(b->r, &b->r->platforms[l->i], weft_progress_lane_model(b->progress, l->i),
+                       &notices);
+    say_of_caches(l, &notices);
+}
+
 /* Whether the worker is gone; then *err says so. */
 static bool worker_ended(const struct weft_build_slot *s, struct weft_err **err)
 {
@@ -266,13 +328,11 @@ static void solve_failed(struct weft_build_lane *l, int code)
     weft_solve_error_finish(&e);
 }
 
-static void on_solved(int code, void *data)
+/* The lane is solved, and all that is to be learnt of it from its worker is known. */
+static void solved(struct weft_build_lane *l)
 {
-    struct weft_build_lane *l = data;
-
-    l->child = NULL;
-    if (code != 0 || atomic_load(&l->b->cancel)) {
-        solve_failed(l, code);
+    if (atomic_load(&l->b->cancel)) {
+        lane_fail(l, NULL);
     } else if (!weft_outputs_want_images(l->b->outputs)) {
         lane_done(l);
     } else if (read_metadata(l) < 0) {
@@ -285,19 +345,59 @@ static void on_solved(int code, void *data)
     advance(l->b);
 }
 
+static void on_solved(int code, void *data)
+{
+    struct weft_build_lane *l = data;
+
+    l->child = NULL;
+    if (code == 0 && !l->export_layout) {
+        look_at_caches(l);
+    }
+    if (code != 0 && !l->raced && !atomic_load(&l->b->cancel) && l->text.data &&
+        weft_cache_lost_race(l->text.data)) {
+        l->raced = true;
+        solve_start(l);
+        advance(l->b);
+    } else if (code != 0 || atomic_load(&l->b->cancel)) {
+        solve_failed(l, code);
+        advance(l->b);
+    } else if (!weft_build_ask_provenance(l, solved)) {
+        solved(l);
+    }
+}
+
+/* The answer to a call. */
+static void on_answer(char *line, size_t len, void *data)
+{
+    struct weft_build_lane *l = data;
+
+    weft_buf_append(&l->answer, line, len);
+}
+
 static void solve_start(struct weft_build_lane *l)
 {
     struct weft_build *b = l->b;
     weft_auto_strv outputs = {0};
     weft_auto_strv argv = {0};
+    weft_auto_strv attests = {0};
+    weft_auto_strv caches = {0};
+    weft_auto_strv notices = {0};
     const char *version = l->slot->frontend_version;
 
+    if (!b->r->call) {
+        weft_cache_args(b->r, &b->r->platforms[l->i], l->export_layout, &caches, &notices);
+    }
+    if (!l->export_layout) {
+        say_of_caches(l, &notices);
+    }
+    /* in a layout, a provenance that is for images only needs an index that is asked for */
+    weft_solve_attests(b->r, &attests);
     weft_outputs_solve_args(b->outputs, l->i, l->export_layout, &outputs);
     weft_solve_argv(
         &(struct weft_solve){
             .request = b->r,
             .platform = &b->r->platforms[l->i],
-            .address = l->slot->worker->address,
+            .address = l->slot->relay ? l->slot->relay : l->slot->worker->address,
             .session_id = l->slot->session_id,
             .context_slot = b->context_by_platform && b->plan.n_slots < b->r->n_platforms
                                 ? l->context_slot
@@ -305,25 +405,31 @@ static void solve_start(struct weft_build_lane *l)
             .outputs = (const char *const *)outputs.v,
             .n_outputs = outputs.n,
             .metadata_file = l->metadata_file,
+            .ref_file = l->ref_file,
             .builtin_syntax =
                 b->syntax && version && weft_syntax_builtin(b->syntax, version) ? b->syntax : NULL,
+            .caches = &caches,
+            .vcs = &b->vcs,
             .salt = b->salt,
-            .index = b->r->n_platforms > 1,
+            .index = b->r->n_platforms > 1 || (l->export_layout && attests.n > 0),
             .use_cache = l->export_layout,
         },
         &argv);
     if (weft_log_level() >= WEFT_LOG_DEBUG) {
-        weft_auto_free char *line = weft_strv_join(&argv, " ");
+        weft_auto_free char *line = weft_solve_shown(&argv);
 
         weft_debug("%s", line);
     }
     weft_buf_clear(&l->text);
+    weft_buf_clear(&l->answer);
     l->state = LANE_SOLVING;
     lane_phase(l, WEFT_PHASE_SOLVING, NULL);
     l->child = weft_child_spawn(b->loop,
                                 &(struct weft_child_opts){
-                                    .file = weft_worker_config_buildctl(b->cfg),
+                                    .file = b->r->call ? weft_worker_config_session(b->cfg)
+                                                       : weft_worker_config_buildctl(b->cfg),
                                     .argv = argv.v,
+                                    .on_stdout = b->r->call ? on_answer : NULL,
                                     .on_stderr = on_stderr,
                                     .stdout_fd = -1,
                                     .on_exit = on_solved,
@@ -554,9 +660,12 @@ static void acquire_done(void *data)
     } else if (wanted && !atomic_load(&b->cancel)) {
         say_notes(s);
         s->state = SLOT_ANNOUNCING;
+        if (weft_cache_needs_relay(b->r)) {
+            s->relay = weft_holder_relay_address(s->worker->address);
+        }
         s->holder = weft_holder_start(b->loop, weft_worker_config_session(b->cfg),
-                                      s->worker->address, b->r, on_session, on_holder_exit, s,
-                                      &s->err);
+                                      s->worker->address, s->relay, b->r, on_session,
+                                      on_holder_exit, s, &s->err);
         if (!s->holder) {
             slot_fail(s);
         }
@@ -628,6 +737,24 @@ static void start_waiting(struct weft_build *b)
     }
 }
 
+/* Whether there is a result to be written: of all platforms, or with --allow-partial of some. */
+static bool may_commit(struct weft_build *b)
+{
+    size_t done = count_lanes(b, LANE_DONE);
+
+    if (atomic_load(&b->cancel) || done == 0 ||
+        (done < b->r->n_platforms && !b->r->allow_partial)) {
+        return false;
+    }
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        if (b->lanes[i].state != LANE_DONE) {
+            weft_outputs_leave_out(b->outputs, i);
+            b->partial = true;
+        }
+    }
+    return true;
+}
+
 /* Look at where everything is and do what is due. Called after each event; calling it once too
  * often does no harm. */
 static void advance(struct weft_build *b)
@@ -654,7 +781,7 @@ static void advance(struct weft_build *b)
             return; /* its thread ends soon: cancel is set, or its lanes have failed */
         }
     }
-    if (count_lanes(b, LANE_DONE) == b->r->n_platforms && !atomic_load(&b->cancel)) {
+    if (may_commit(b)) {
         b->committing = true;
         weft_work(b->loop, commit_work, commit_done, b);
         return;
@@ -736,12 +863,27 @@ static void watch_signals(struct weft_build *b)
 
 static void warn(const struct weft_request *r)
 {
+    bool image = false;
+
     for (size_t i = 0; i < r->ignored.n; i++) {
         weft_warn("--%s does nothing: docker buildx ignores it, too", r->ignored.v[i]);
     }
+    for (size_t i = 0; i < r->notices.n; i++) {
+        weft_warn("%s", r->notices.v[i]);
+    }
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        image |= weft_output_is_image(&r->outputs[i]);
+    }
     if (r->n_outputs == 0 && !r->cache_only) {
         weft_warn("no output specified: the result stays in the workers' cache only; "
-                  "use -o to write it somewhere");
+                  "use --push, or -o to write it somewhere");
+    }
+    if (r->names_unused) {
+        weft_warn(
+            "name= of an output does nothing beside --tag: docker buildx takes the tags, too");
+    }
+    if (r->annotations.n > 0 && !image) {
+        weft_warn("--annotation does nothing: no output is an image");
     }
 }
 

@@ -11,7 +11,10 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "engine/build_provenance.h"
 #include "engine/build_state.h"
+#include "engine/call.h"
 #include "engine/progress.h"
 #include "engine/progress_model.h"
 #include "engine/request.h"
@@ -64,9 +67,31 @@ static void report_failures(struct weft_build *b)
     }
 }
 
+/* What became of the outputs of a build whose lanes did not all succeed. Caller frees. */
+static char *fate(const struct weft_build *b)
+{
+    weft_auto_strv done = {0};
+
+    if (!b->partial) {
+        return weft_xstrdup("no output was written");
+    }
+    weft_strv_concat(&done, &b->result.written);
+    weft_strv_concat(&done, &b->result.pushed);
+    if (done.n == 0) {
+        return weft_xstrdup("the others are built");
+    }
+    {
+        weft_auto_free char *list = weft_strv_join(&done, ", ");
+
+        return weft_fmt("without them, as --allow-partial has it, there is %s%s%s", list,
+                        b->result.digest ? ": " : "", b->result.digest ? b->result.digest : "");
+    }
+}
+
 /* The error of a build whose lanes did not all succeed. */
 static int failed(struct weft_build *b, struct weft_err **err)
 {
+    weft_auto_free char *what = fate(b);
     weft_auto_strv names = {0};
     weft_auto_free char *list = NULL;
     const struct weft_err *cause = common_cause(b);
@@ -85,11 +110,12 @@ static int failed(struct weft_build *b, struct weft_err **err)
     list = weft_strv_join(&names, ", ");
     if (!cause) {
         report_failures(b);
-        return weft_fail(err, lacking ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD,
-                         "build failed for %s; no output was written", list);
+        return weft_fail(err, lacking && !b->partial ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD,
+                         "build failed for %s; %s", list, what);
     }
-    weft_fail(err, lacking ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD, "build failed for %s: %s", list,
-              cause->msg);
+    weft_fail(err, lacking && !b->partial ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD,
+              "build failed for %s: %s%s%s", list, cause->msg, b->partial ? "; " : "",
+              b->partial ? what : "");
     return cause->hint ? weft_err_hint(err, "%s", cause->hint) : -1;
 }
 
@@ -127,6 +153,16 @@ static void set_run_times(const struct weft_build *b, size_t lane, struct weft_j
     }
 }
 
+/* Why a platform is not in the result. */
+static void set_failure(const struct weft_build_lane *l, struct weft_json *j)
+{
+    struct weft_solve_error e = {0};
+
+    weft_solve_error_parse(l->text.data ? l->text.data : "", &e);
+    weft_json_set_str(j, "failed", l->err ? l->err->msg : e.message);
+    weft_solve_error_finish(&e);
+}
+
 static struct weft_json *platform_metadata(const struct weft_build *b)
 {
     struct weft_json *list = weft_json_array();
@@ -139,7 +175,10 @@ static struct weft_json *platform_metadata(const struct weft_build *b)
 
         weft_lane_stats(weft_progress_lane_model(b->progress, i), &stats);
         weft_json_set_str(j, "platform", weft_platform_format(&b->r->platforms[i], name));
-        weft_json_set_str(j, "worker", l->slot->worker->slot);
+        weft_json_set_str(j, "worker", l->slot->name);
+        if (l->state != LANE_DONE) {
+            set_failure(l, j);
+        }
         weft_json_set_str(j, "runs", l->note);
         weft_json_set_bool(j, "emulated", l->emulated);
         weft_json_set_str(j, "qemu", l->runs.version);
@@ -160,16 +199,45 @@ static struct weft_json *worker_metadata(const struct weft_build *b)
     for (size_t i = 0; i < b->plan.n_slots; i++) {
         struct weft_json *j = weft_json_object();
 
-        weft_json_set_str(j, "worker", b->slots[i].worker->slot);
-        weft_json_set_bool(j, "started", b->slots[i].worker->started_here);
+        weft_json_set_str(j, "worker", b->slots[i].name);
+        weft_json_set_bool(j, "started", b->slots[i].worker && b->slots[i].worker->started_here);
         weft_json_set_int(j, "sent_bytes", b->slots[i].sent_bytes);
         weft_json_append(list, j);
     }
     return list;
 }
 
+/* The answer to a call, and its metadata. */
+static int show_answer(struct weft_build *b, FILE *out, struct weft_err **err)
+{
+    const struct weft_buf *text = &b->lanes[0].answer;
+    weft_auto_json answer = weft_call_parse(text->data, text->len, err);
+    weft_auto_free char *metadata = NULL;
+
+    if (!answer) {
+        return -1;
+    }
+    if (b->r->metadata_file) {
+        weft_call_metadata(answer, b->result.metadata);
+        metadata = weft_json_dump(b->result.metadata, 2);
+        if (weft_write_file(b->r->metadata_file, metadata, strlen(metadata), 0644, err) < 0) {
+            return -1;
+        }
+    }
+    return weft_call_print(b->r, answer, out, err);
+}
+
+/* As buildx takes it: true, or anything else. */
+static bool wants_warnings(void)
+{
+    const char *value = getenv("BUILDX_METADATA_WARNINGS");
+    bool on = false;
+
+    return value && weft_parse_bool(value, &on) == 0 && on;
+}
+
 /* --metadata-file, --iidfile and --quiet's line. The outputs are in their places: what fails here
- * is named as such. */
+ * is named as such. With --allow-partial, they tell of what there is. */
 static int write_results(struct weft_build *b, FILE *out, struct weft_err **err)
 {
     const struct weft_request *r = b->r;
@@ -177,6 +245,11 @@ static int write_results(struct weft_build *b, FILE *out, struct weft_err **err)
     if (r->metadata_file) {
         weft_auto_free char *text = NULL;
 
+        weft_build_set_provenance(b, b->result.metadata);
+        if (wants_warnings()) {
+            weft_json_set(b->result.metadata, "buildx.build.warnings",
+                          weft_progress_warnings_json(b->progress));
+        }
         weft_json_set(b->result.metadata, "weft.platforms", platform_metadata(b));
         weft_json_set(b->result.metadata, "weft.workers", worker_metadata(b));
         text = weft_json_dump(b->result.metadata, 2);
@@ -211,35 +284,72 @@ static void report_ratios(const struct weft_build *b)
     }
 }
 
+/* The names of what was pushed; with name-canonical=true, or without a tag, the digest is part of
+ * them. Caller frees. */
+static char *pushed_names(const struct weft_build *b, bool *digest_told)
+{
+    weft_auto_strv names = {0};
+
+    for (size_t i = 0; i < b->r->n_outputs; i++) {
+        const struct weft_output *o = &b->r->outputs[i];
+
+        for (size_t k = 0; o->push && k < o->names.n; k++) {
+            bool canonical = o->by_digest || o->canonical;
+
+            weft_strv_addf(&names, "%s%s%s", o->names.v[k], canonical ? "@" : "",
+                           canonical ? b->result.digest : "");
+            *digest_told |= canonical;
+        }
+    }
+    return weft_strv_join(&names, ", ");
+}
+
 static void report_success(const struct weft_build *b)
 {
-    weft_auto_strv dests = {0};
+    weft_auto_strv done = {0};
     weft_auto_free char *list = NULL;
+    bool told = !b->result.digest;
 
     if (b->r->progress == WEFT_PROGRESS_QUIET || b->r->progress == WEFT_PROGRESS_RAWJSON ||
         b->r->n_outputs == 0) {
         return;
     }
-    for (size_t i = 0; i < b->r->n_outputs; i++) {
-        const char *dest = b->r->outputs[i].dest;
+    if (b->result.written.n > 0) {
+        weft_auto_free char *written = weft_strv_join(&b->result.written, ", ");
 
-        weft_strv_add(&dests, strcmp(dest, "-") == 0 ? "standard output" : dest);
+        weft_strv_addf(&done, "wrote %s", written);
     }
-    list = weft_strv_join(&dests, ", ");
-    weft_info("wrote %s%s%s", list, b->result.digest ? ": " : "",
-              b->result.digest ? b->result.digest : "");
+    if (b->result.pushed.n > 0) {
+        weft_auto_free char *pushed = pushed_names(b, &told);
+
+        weft_strv_addf(&done, "pushed %s", pushed);
+    }
+    if (b->result.loader) {
+        weft_strv_addf(&done, "loaded into %s", b->result.loader);
+    }
+    if (done.n == 0) {
+        weft_strv_add(&done, "the workers' caches have it");
+    }
+    list = weft_strv_join(&done, ", ");
+    weft_info("%s%s%s", list, told ? "" : ": ", told ? "" : b->result.digest);
 }
 
 static int report(struct weft_build *b, FILE *out, struct weft_err **err)
 {
     bool done = b->result.metadata && !b->err;
 
-    weft_progress_finish(b->progress, done);
+    weft_progress_finish(b->progress, done && !b->partial);
+    if (done && b->r->call) {
+        return show_answer(b, out, err);
+    }
     if (done) {
         if (write_results(b, out, err) < 0) {
             return -1;
         }
         report_ratios(b);
+        if (b->partial) {
+            return failed(b, err);
+        }
         report_success(b);
         return 0;
     }
@@ -258,7 +368,7 @@ int weft_build_report(struct weft_build *b, FILE *out, struct weft_err **err)
 {
     int rc = report(b, out, err);
 
-    if (rc < 0 && b->r->progress == WEFT_PROGRESS_RAWJSON) {
+    if (rc < 0 && b->r->progress == WEFT_PROGRESS_RAWJSON && (*err)->msg[0]) {
         struct weft_err *e = *err;
 
         weft_error("%s", e->msg); /* as a line of JSON, and so not by main() */

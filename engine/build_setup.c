@@ -11,17 +11,23 @@
 #include "base/dirs.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/build_logs.h"
+#include "engine/build_provenance.h"
 #include "engine/build_state.h"
 #include "engine/dockerfile.h"
 #include "engine/jobs.h"
 #include "engine/outputs.h"
 #include "engine/plan.h"
 #include "engine/progress.h"
+#include "engine/reference.h"
 #include "engine/request.h"
+#include "engine/solve.h"
+#include "engine/vcs.h"
 #include "engine/workdir.h"
 #include "engine/worker.h"
 
@@ -60,6 +66,29 @@ static int check_windows(const struct weft_build *b, const struct weft_dockerfil
     return 0;
 }
 
+/* A registry that has these may have layers of the result. */
+static void learn_bases(struct weft_build *b, const struct weft_dockerfile *d)
+{
+    weft_auto_strv contexts = {0};
+    weft_auto_strv names = {0};
+    struct weft_dockerfile_use use = {.platform = &b->r->platforms[0],
+                                      .target = b->r->target,
+                                      .args = &b->r->build_args,
+                                      .contexts = &contexts};
+
+    for (size_t i = 0; i < b->r->n_contexts; i++) {
+        weft_strv_add(&contexts, b->r->contexts[i].name);
+    }
+    weft_dockerfile_bases(d, &use, &names);
+    for (size_t i = 0; i < names.n; i++) {
+        weft_auto_reference ref = {0};
+
+        if (weft_reference_parse(names.v[i], &ref, NULL) == 0) {
+            weft_strv_take(&b->bases, weft_reference_full(&ref));
+        }
+    }
+}
+
 /* Read the Dockerfile for what the plan and the solves need to know beforehand. */
 static int read_dockerfile(struct weft_build *b, bool *pinned, struct weft_err **err)
 {
@@ -71,6 +100,7 @@ static int read_dockerfile(struct weft_build *b, bool *pinned, struct weft_err *
     if (check_windows(b, &d, err) < 0) {
         return -1;
     }
+    learn_bases(b, &d);
     *pinned = d.pins_platform;
     b->context_by_platform = d.context_by_platform;
     if (b->r->pull_frontend) {
@@ -186,12 +216,17 @@ static int create_progress(struct weft_build *b, struct weft_err **err)
                               err) < 0) {
         return -1;
     }
+    if (weft_build_open_logs(b, err) < 0) {
+        return -1;
+    }
     for (size_t i = 0; i < r->n_platforms; i++) {
         char name[WEFT_PLATFORM_SIZE];
 
         weft_strv_add(&names, weft_platform_format(&r->platforms[i], name));
         lanes[i].platform = names.v[i];
+        lanes[i].log = b->lanes[i].log;
     }
+    opts.keep_warnings = r->metadata_file != NULL;
     opts.title = "weft build";
     opts.lanes = lanes;
     opts.n_lanes = r->n_platforms;
@@ -204,12 +239,13 @@ static int create_progress(struct weft_build *b, struct weft_err **err)
 
 static int create_outputs(struct weft_build *b, struct weft_err **err)
 {
-    weft_auto_free char *state = weft_dir_state(err);
-    weft_auto_free char *base = state ? weft_path_join(state, "builds/build") : NULL;
+    weft_auto_free char *base = NULL;
 
-    if (!state) {
+    b->state_dir = weft_dir_state(err);
+    if (!b->state_dir) {
         return -1;
     }
+    base = weft_path_join(b->state_dir, "builds/build");
     {
         weft_auto_free char *dir = weft_path_dir(base);
 
@@ -221,7 +257,11 @@ static int create_outputs(struct weft_build *b, struct weft_err **err)
     if (!b->scratch) {
         return -1;
     }
-    b->outputs = weft_outputs_create(b->r, b->scratch->path, err);
+    b->outputs_opts = (struct weft_outputs_opts){.scratch = b->scratch->path,
+                                                 .state_dir = b->state_dir,
+                                                 .bases = &b->bases,
+                                                 .cancel = &b->cancel};
+    b->outputs = weft_outputs_create(b->r, &b->outputs_opts, err);
     return b->outputs ? 0 : -1;
 }
 
@@ -238,10 +278,21 @@ static void create_lanes(struct weft_build *b)
         b->lanes[i].slot = &b->slots[b->plan.slot_of[i]];
         weft_platform_dirname(&b->r->platforms[i], b->lanes[i].context_slot);
         b->lanes[i].metadata_file = weft_fmt("%s/metadata-%zu.json", b->scratch->path, i);
+        if (weft_build_wants_provenance(b->r)) {
+            b->lanes[i].ref_file = weft_fmt("%s/ref-%zu", b->scratch->path, i);
+        }
     }
 }
 
-/* What may take seconds the first time: QEMU is copied and tried. */
+static void read_vcs(struct weft_build *b)
+{
+    weft_auto_strv attests = {0};
+
+    weft_solve_attests(b->r, &attests);
+    weft_vcs_options(b->r, attests.n > 0 || weft_build_wants_provenance(b->r), &b->vcs);
+}
+
+/* What may take seconds, while the loop takes signals. */
 struct search {
     struct weft_build *b;
     bool pinned;
@@ -249,7 +300,8 @@ struct search {
     struct weft_err *err;
 };
 
-static void search_work(void *data)
+/* The first time, QEMU is copied and tried. */
+static void find_workers(void *data)
 {
     struct search *s = data;
     struct weft_build *b = s->b;
@@ -260,6 +312,7 @@ static void search_work(void *data)
                                       .cpu = &b->r->cpu,
                                       .qemu = b->r->qemu,
                                       .qemu_dirs = &b->r->qemu_dirs,
+                                      .registries = &b->r->registries,
                                       .cancel = &b->cancel},
         &s->err);
     if (!b->cfg) {
@@ -268,9 +321,18 @@ static void search_work(void *data)
     if (weft_log_level() >= WEFT_LOG_DEBUG) {
         weft_worker_config_log(b->cfg);
     }
+    read_vcs(b);
     if (check_platforms(b, &s->err) == 0) {
         s->rc = make_plan(b, s->pinned, &s->err);
     }
+}
+
+/* A wrong password shows now, and not after an hour. */
+static void ask_registries(void *data)
+{
+    struct search *s = data;
+
+    s->rc = weft_outputs_ask(s->b->outputs, &s->err);
 }
 
 static void search_done(void *data)
@@ -280,13 +342,13 @@ static void search_done(void *data)
     weft_loop_stop(s->b->loop);
 }
 
-/* In a thread, while the loop takes signals. */
-static int find_workers(struct weft_build *b, bool pinned, struct weft_err **err)
+/* Run `work` in a thread. */
+static int search(struct weft_build *b, weft_callback_fn *work, bool pinned, struct weft_err **err)
 {
     struct search s = {.b = b, .pinned = pinned};
 
     b->searching = true;
-    weft_work(b->loop, search_work, search_done, &s);
+    weft_work(b->loop, work, search_done, &s);
     weft_loop_run(b->loop);
     b->searching = false;
     if (b->interrupted) {
@@ -305,11 +367,14 @@ int weft_build_setup(struct weft_build *b, struct weft_err **err)
     bool pinned = false;
 
     if (read_dockerfile(b, &pinned, err) < 0 || weft_outputs_check(b->r, err) < 0 ||
-        find_workers(b, pinned, err) < 0) {
+        search(b, find_workers, pinned, err) < 0) {
         return -1;
     }
     b->jobs = b->r->jobs > 0 ? b->r->jobs : weft_jobs_default();
     if (create_outputs(b, err) < 0) {
+        return -1;
+    }
+    if (weft_outputs_want_push(b->outputs) && search(b, ask_registries, false, err) < 0) {
         return -1;
     }
     create_lanes(b);
@@ -323,7 +388,10 @@ void weft_build_teardown(struct weft_build *b)
         struct weft_build_lane *l = &b->lanes[i];
 
         weft_buf_finish(&l->text);
+        weft_buf_finish(&l->answer);
         free(l->metadata_file);
+        free(l->ref_file);
+        weft_json_free(l->provenance);
         free(l->digest);
         free(l->note);
         weft_runs_finish(&l->runs);
@@ -331,18 +399,23 @@ void weft_build_teardown(struct weft_build *b)
     }
     for (size_t i = 0; b->slots && i < b->plan.n_slots; i++) {
         free(b->slots[i].session_id);
+        free(b->slots[i].relay);
         free(b->slots[i].frontend_version);
         weft_err_free(b->slots[i].err);
     }
-    free(b->lanes);
     free(b->slots);
     free(b->syntax);
     free(b->salt);
+    weft_strv_finish(&b->vcs);
     weft_result_finish(&b->result);
     weft_err_free(b->err);
     weft_outputs_destroy(b->outputs);
+    free(b->state_dir);
+    weft_strv_finish(&b->bases);
     weft_workdir_destroy(b->scratch);
     weft_progress_destroy(b->progress);
+    weft_build_close_logs(b);
+    free(b->lanes);
     weft_worker_config_destroy(b->cfg);
     weft_plan_finish(&b->plan);
     weft_loop_destroy(b->loop);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/str.h"
 #include "engine/outputs.h"
@@ -20,6 +21,7 @@
 
 struct weft_child;
 struct weft_holder;
+struct weft_json;
 struct weft_loop;
 struct weft_progress;
 struct weft_timer;
@@ -43,6 +45,7 @@ struct weft_build_slot {
     struct weft_err *err; /* why the worker is not there */
     struct weft_holder *holder;
     char *session_id;
+    char *relay; /* the address that buildctl is given in the worker's stead (holder.h), or NULL */
     char *frontend_version; /* of the built-in Dockerfile frontend; asked only when it matters */
     int64_t sent_bytes;     /* -1: the holder could not say */
 };
@@ -51,6 +54,7 @@ enum lane_state {
     LANE_WAITING,
     LANE_SOLVING,
     LANE_TAKING,
+    LANE_PUSHING,
     LANE_DONE,
     LANE_FAILED,
     LANE_CANCELLED
@@ -63,9 +67,14 @@ struct weft_build_lane {
     struct weft_build_slot *slot;
     enum lane_state state;
     struct weft_child *child;
-    bool export_layout;   /* second solve, from the cache: the content store could not be read */
-    struct weft_buf text; /* what buildctl wrote to stderr besides progress */
+    bool raced;             /* started once more: see weft_cache_lost_race */
+    bool export_layout;     /* second solve, from the cache: the content store could not be read */
+    struct weft_buf text;   /* what buildctl wrote to stderr besides progress */
+    struct weft_buf answer; /* to a call, see call.h; or see build_provenance.h */
     char *metadata_file;
+    char *ref_file;                        /* see solve.h; or NULL */
+    struct weft_json *provenance;          /* by platform; or NULL */
+    FILE *log;                             /* of --log-dir; or NULL */
     char context_slot[WEFT_PLATFORM_SIZE]; /* see solve.h */
     char *digest;                          /* of what the solve made */
     char *note; /* "native", "emulated, QEMU 7.2.22, cortex-a53, about 9x slower" */
@@ -82,7 +91,10 @@ struct weft_build {
     struct weft_loop *loop;
     struct weft_worker_config *cfg;
     struct weft_progress *progress;
+    struct weft_outputs_opts outputs_opts;
     struct weft_outputs *outputs;
+    char *state_dir;
+    struct weft_strv bases; /* images that the Dockerfile builds on, as references in full */
     struct weft_workdir *scratch;
     struct weft_timer *kill_timer;
     struct weft_build_slot *slots;
@@ -90,15 +102,17 @@ struct weft_build {
     char *salt;   /* see solve.h; or NULL */
     char *syntax; /* the frontend that the Dockerfile or BUILDKIT_SYNTAX asks for, if the built-in
                      one may stand in */
+    struct weft_strv vcs;     /* see vcs.h */
     bool context_by_platform; /* see dockerfile.h */
     long jobs;
     atomic_bool cancel; /* seen by the threads of the pool */
     bool interrupted;
-    bool
-        searching; /* weft_build_setup looks for QEMU: there are no lanes, slots and progress yet */
-    bool noted;    /* what is to be said of the workers has been said */
+    bool searching; /* weft_build_setup looks for QEMU, or asks registries: nothing is started yet
+                     */
+    bool noted;     /* what is to be said of the workers has been said */
     bool committing;
-    bool ended; /* the outputs are written, or will not be: everything is being put away */
+    bool partial; /* --allow-partial, and some platforms have failed */
+    bool ended;   /* the outputs are written, or will not be: everything is being put away */
     struct weft_result result;
     struct weft_err *err; /* of the commit */
 };

@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "engine/registry/hosts.h"
 
 enum {
     PING_RETRY_MS = 5
@@ -195,7 +196,7 @@ char *weft_buildkit_version(const char *program)
     return weft_printable(text);
 }
 
-char *weft_buildkit_config(uint64_t share_bytes, const char *platform)
+char *weft_buildkit_config(uint64_t share_bytes, const char *platform, const char *registries)
 {
     weft_auto_free char *platforms = NULL;
 
@@ -218,9 +219,42 @@ char *weft_buildkit_config(uint64_t share_bytes, const char *platform)
                     "reservedSpace = \"%llu\"\n"
                     "maxUsedSpace = \"%llu\"\n"
                     "minFreeSpace = \"20%%\"\n"
-                    "%s",
+                    "%s%s",
                     (unsigned long long)(share_bytes / 10), (unsigned long long)share_bytes,
-                    platforms);
+                    platforms, registries ? registries : "");
+}
+
+static void add_file(struct weft_buf *line, const char *key, const char *path)
+{
+    weft_auto_free char *field = weft_fmt("%s=%s", key, path);
+    weft_auto_free char *csv = weft_csv_field(field);
+
+    weft_buf_printf(line, ",%s", csv);
+}
+
+void weft_buildkit_registry_args(const struct weft_registry_hosts *hosts, struct weft_strv *argv)
+{
+    for (size_t i = 0; hosts && i < hosts->n; i++) {
+        const struct weft_registry_host *h = &hosts->v[i];
+        weft_auto_buf line = {0};
+
+        if (!h->ca_file && !h->cert_file && !h->insecure) {
+            continue;
+        }
+        weft_buf_printf(&line, "host=%s", h->host);
+        if (h->ca_file) {
+            add_file(&line, "ca", h->ca_file);
+        }
+        if (h->cert_file) {
+            add_file(&line, "cert", h->cert_file);
+            add_file(&line, "key", h->key_file);
+        }
+        if (h->insecure) {
+            weft_buf_puts(&line, ",insecure=true");
+        }
+        weft_strv_add(argv, "--registry-auth-tlscontext");
+        weft_strv_add(argv, line.data);
+    }
 }
 
 void weft_buildkit_passed_env(struct weft_strv *env)

@@ -12,6 +12,7 @@
 #include "base/str.h"
 
 struct weft_err;
+struct weft_registry_hosts;
 
 /** Start from {0}; end with weft_buildkit_finish. Paths are absolute. */
 struct weft_buildkit {
@@ -54,11 +55,16 @@ char *weft_buildkit_version(const char *program);
 char *weft_buildkit_find_init(struct weft_err **err);
 
 /**
- * buildkitd.toml of a worker whose cache may have so many bytes. `platform`: the host's; buildkitd
+ * buildkitd.toml of a worker whose cache may have so many bytes. `registries`: the part of it that
+ * is about them (engine/worker_registries.h), or NULL. `platform`: the host's; buildkitd
  * then runs no program of another platform before the first step that it runs. NULL: it tries all
  * platforms at its start, and again when it is asked for them. Caller frees.
  */
-char *weft_buildkit_config(uint64_t share_bytes, const char *platform);
+char *weft_buildkit_config(uint64_t share_bytes, const char *platform, const char *registries);
+
+/** What `buildctl build` is to be told of the registries: buildkitd asks it for the tokens that
+ * they want, and it asks their servers. `hosts` may be NULL. Appended. */
+void weft_buildkit_registry_args(const struct weft_registry_hosts *hosts, struct weft_strv *argv);
 
 /** The variables of our environment that a worker gets: proxies and CA files, "K=V", sorted. */
 void weft_buildkit_passed_env(struct weft_strv *env);

@@ -72,6 +72,13 @@ int weft_dockerfile_windows_run(const struct weft_dockerfile *d,
                                 const struct weft_dockerfile_use *use, size_t *stage);
 
 /**
+ * Append the images that stages which are needed are built FROM, as they are named, each once.
+ * What cannot be known here is left out, and so is what a context takes the place of.
+ */
+void weft_dockerfile_bases(const struct weft_dockerfile *d, const struct weft_dockerfile_use *use,
+                           struct weft_strv *out);
+
+/**
  * Whether the built-in frontend, of version `builtin` ("1.27.0"; a pre-release is none), can stand
  * in for the frontend image `syntax`: one of docker/dockerfile:1, :1.N and :1.N.P that is not
  * newer. Not for a digest, for "latest", for "-labs" and the like. What follows a blank, as in

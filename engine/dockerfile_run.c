@@ -217,10 +217,13 @@ static int run_line(const struct look *l, size_t i)
     return l->d->stages[i].run_line;
 }
 
-static int first_run(struct look *l, size_t *stage)
+/* Find out which stages are needed. */
+static void look_at(struct look *l)
 {
     size_t n = l->d->n_stages;
 
+    l->states = weft_xcalloc(n, sizeof(*l->states));
+    make_env(l);
     for (size_t i = 0; i < n; i++) {
         resolve(l, i);
     }
@@ -229,7 +232,20 @@ static int first_run(struct look *l, size_t *stage)
     } else {
         need(l, (ptrdiff_t)n - 1);
     }
-    for (size_t i = 0; i < n; i++) {
+}
+
+static void look_finish(struct look *l)
+{
+    for (size_t i = 0; i < l->d->n_stages; i++) {
+        free(l->states[i].base);
+    }
+    free(l->states);
+    weft_strv_finish(&l->env);
+}
+
+static int first_run(const struct look *l, size_t *stage)
+{
+    for (size_t i = 0; i < l->d->n_stages; i++) {
         const struct state *s = &l->states[i];
         int line = run_line(l, i);
 
@@ -250,13 +266,29 @@ int weft_dockerfile_windows_run(const struct weft_dockerfile *d,
     if (d->n_stages == 0 || d->n_stages > STAGES_MAX) {
         return 0;
     }
-    l.states = weft_xcalloc(d->n_stages, sizeof(*l.states));
-    make_env(&l);
+    look_at(&l);
     line = first_run(&l, stage);
-    for (size_t i = 0; i < d->n_stages; i++) {
-        free(l.states[i].base);
-    }
-    free(l.states);
-    weft_strv_finish(&l.env);
+    look_finish(&l);
     return line;
+}
+
+void weft_dockerfile_bases(const struct weft_dockerfile *d, const struct weft_dockerfile_use *use,
+                           struct weft_strv *out)
+{
+    struct look l = {.d = d, .use = use};
+
+    if (d->n_stages == 0 || d->n_stages > STAGES_MAX) {
+        return;
+    }
+    look_at(&l);
+    for (size_t i = 0; i < d->n_stages; i++) {
+        const struct state *s = &l.states[i];
+
+        if (s->needed && !s->replaced && s->from < 0 && s->base && *s->base &&
+            strcmp(s->base, "scratch") != 0 && !weft_strv_has(use->contexts, s->base) &&
+            !weft_strv_has(out, s->base)) {
+            weft_strv_add(out, s->base);
+        }
+    }
+    look_finish(&l);
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -98,10 +99,38 @@ static void on_exit_(int code, void *data)
     free(h);
 }
 
+char *weft_holder_relay_address(const char *worker_address)
+{
+    weft_auto_free char *dir = weft_path_dir(worker_address);
+
+    /* no longer than the worker's own: the path of a socket has little room */
+    return weft_fmt("%s/r%ld", dir, (long)getpid());
+}
+
+/* The secrets, as the first line of the holder's standard input. It ends without them, and then
+ * why is known. */
+static void send_secrets(struct weft_holder *h, const struct weft_request *r)
+{
+    weft_auto_err err = NULL;
+    weft_auto_json secrets = weft_json_array();
+    weft_auto_free char *text = NULL;
+    weft_auto_free char *line = NULL;
+
+    for (size_t i = 0; i < r->cache_secrets.n; i++) {
+        weft_json_append_str(secrets, r->cache_secrets.v[i]);
+    }
+    text = weft_json_dump(secrets, 0);
+    line = weft_fmt("%s\n", text);
+    if (weft_child_write_stdin(h->child, line, strlen(line), &err) < 0) {
+        h->error = weft_xstrdup(err->msg);
+        weft_child_close_stdin(h->child);
+    }
+}
+
 struct weft_holder *weft_holder_start(struct weft_loop *loop, const char *program,
-                                      const char *address, const struct weft_request *r,
-                                      weft_holder_ready_fn *ready, weft_holder_exit_fn *exit,
-                                      void *data, struct weft_err **err)
+                                      const char *address, const char *relay,
+                                      const struct weft_request *r, weft_holder_ready_fn *ready,
+                                      weft_holder_exit_fn *exit, void *data, struct weft_err **err)
 {
     weft_auto_free char *key = weft_holder_shared_key(r);
     weft_auto_strv locals = {0};
@@ -115,6 +144,9 @@ struct weft_holder *weft_holder_start(struct weft_loop *loop, const char *progra
     weft_strv_add(&argv, "weft-session");
     weft_strv_addf(&argv, "--addr=%s", address);
     weft_strv_addf(&argv, "--shared-key=%s", key);
+    if (relay) {
+        weft_strv_addf(&argv, "--relay=%s", relay);
+    }
     weft_holder_locals(r, &locals);
     for (size_t i = 0; i < locals.n; i++) {
         weft_strv_addf(&argv, "--local=%s", locals.v[i]);
@@ -131,6 +163,9 @@ struct weft_holder *weft_holder_start(struct weft_loop *loop, const char *progra
     if (!h->child) {
         free(h);
         return NULL;
+    }
+    if (relay) {
+        send_secrets(h, r);
     }
     return h;
 }

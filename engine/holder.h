@@ -37,14 +37,20 @@ char *weft_holder_local_name(const char *context_name);
  */
 char *weft_holder_shared_key(const struct weft_request *r);
 
+/** Where a holder takes the place of its worker (weft_holder_start): "unix:///...", beside the
+ * worker's socket. Caller frees. */
+char *weft_holder_relay_address(const char *worker_address);
+
 /**
  * Start a holder. `program`: path of weft-session; `address`: "unix:///..." of the worker.
+ * `relay`: NULL, or where it also listens, and passes all that comes on to the worker, with the
+ * request's cache_secrets put in for their marks: so they are on nobody's command line.
  * Returns NULL with WEFT_E_CHILD; then no callback is called.
  */
 struct weft_holder *weft_holder_start(struct weft_loop *loop, const char *program,
-                                      const char *address, const struct weft_request *r,
-                                      weft_holder_ready_fn *ready, weft_holder_exit_fn *exit,
-                                      void *data, struct weft_err **err);
+                                      const char *address, const char *relay,
+                                      const struct weft_request *r, weft_holder_ready_fn *ready,
+                                      weft_holder_exit_fn *exit, void *data, struct weft_err **err);
 
 /** Ask it to end; `exit` is called when it has. */
 void weft_holder_stop(struct weft_holder *h);

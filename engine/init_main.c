@@ -189,6 +189,7 @@ static void clear_away(struct init *in, bool pid_ns)
     unlink(in->files.socket);
     unlink(in->files.info);
     (void)weft_rmtree(in->files.tmp, NULL);
+    (void)weft_rmtree(in->files.registries, NULL);
 }
 
 static void build_argv(const struct init *in, struct weft_strv *argv)
@@ -342,7 +343,8 @@ static int clear_remains(const struct init *in, struct weft_err **err)
 static int forget_platforms(const struct init *in, struct weft_err **err)
 {
     uint64_t share = (uint64_t)weft_json_int(in->spec, "share_bytes", 0);
-    weft_auto_free char *config = weft_buildkit_config(share, NULL);
+    weft_auto_free char *config =
+        weft_buildkit_config(share, NULL, weft_json_str(in->spec, "registries"));
 
     return weft_write_file(in->files.config, config, strlen(config), 0600, err);
 }

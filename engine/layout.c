@@ -24,6 +24,7 @@
 #include "engine/descriptor.h"
 #include "engine/journal.h"
 #include "engine/layer.h"
+#include "engine/reference.h"
 #include "engine/stage.h"
 #include "engine/workdir.h"
 
@@ -62,15 +63,17 @@ static void each_into(const char *key, const struct weft_json *value, void *data
     }
 }
 
-/* The entry of index.json: image_name and tag may be NULL. */
+/* The entry of index.json: image_name and tag may be NULL. An annotation of the root says better
+ * than the clock when it was made. */
 static struct weft_json *index_entry(const struct weft_descriptor *root, const char *image_name,
                                      const char *tag, int64_t created_s)
 {
     struct weft_json *entry = weft_json_object();
     struct weft_json *annotations = weft_json_object();
-    weft_auto_free char *created = weft_time_utc((time_t)created_s);
+    weft_auto_free char *now = weft_time_utc((time_t)created_s);
+    const char *created = weft_descriptor_annotation(root, CREATED);
 
-    weft_json_set_str(annotations, CREATED, created);
+    weft_json_set_str(annotations, CREATED, created ? created : now);
     weft_json_set_str(annotations, IMAGE_NAME, image_name);
     weft_json_set_str(annotations, REF_NAME, tag);
     weft_json_each(weft_json_get(root->json, "annotations"), each_into, annotations);
@@ -422,10 +425,10 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int add_blobs(struct weft_tar *t, const char *dir, struct weft_err **err)
+/* The names of all blobs of a stage. */
+static int list_blobs(const char *dir, struct weft_strv *names, struct weft_err **err)
 {
     weft_auto_dir d = opendir(dir);
-    weft_auto_strv names = {0};
     struct dirent *e;
 
     if (!d) {
@@ -433,15 +436,21 @@ static int add_blobs(struct weft_tar *t, const char *dir, struct weft_err **err)
     }
     while ((e = readdir(d))) {
         if (e->d_name[0] != '.') {
-            weft_strv_add(&names, e->d_name);
+            weft_strv_add(names, e->d_name);
         }
     }
-    if (names.n > 0) {
-        qsort(names.v, names.n, sizeof(*names.v), compare_names);
+    return 0;
+}
+
+static int add_blobs(struct weft_tar *t, const char *dir, const struct weft_strv *names,
+                     struct weft_err **err)
+{
+    if (names->n > 0) {
+        qsort(names->v, names->n, sizeof(*names->v), compare_names);
     }
-    for (size_t i = 0; i < names.n; i++) {
-        weft_auto_free char *src = weft_path_join(dir, names.v[i]);
-        weft_auto_free char *path = weft_path_join("blobs/sha256", names.v[i]);
+    for (size_t i = 0; i < names->n; i++) {
+        weft_auto_free char *src = weft_path_join(dir, names->v[i]);
+        weft_auto_free char *path = weft_path_join("blobs/sha256", names->v[i]);
 
         if (weft_tar_add_file(t, path, 0444, 0, src, err) < 0) {
             return -1;
@@ -451,20 +460,130 @@ static int add_blobs(struct weft_tar *t, const char *dir, struct weft_err **err)
 }
 
 /* In the order of containerd's exporter, which is that of the names. */
+static int write_tar(const struct commit *c, int fd, const struct weft_strv *blobs,
+                     const char *docker_manifest, struct weft_err **err)
+{
+    weft_auto_free char *index = index_text(NULL, c->root, c->naming, NULL);
+    weft_auto_tar t = weft_tar_create(fd, c->dest, c->cancel, err);
+
+    if (!t || weft_tar_add_dir(t, "blobs", 0755, 0, err) < 0 ||
+        weft_tar_add_dir(t, "blobs/sha256", 0755, 0, err) < 0 ||
+        add_blobs(t, weft_stage_blobs_dir(c->stage), blobs, err) < 0 ||
+        weft_tar_add_bytes(t, "index.json", 0644, 0, index, strlen(index), err) < 0 ||
+        (docker_manifest && weft_tar_add_bytes(t, "manifest.json", 0644, 0, docker_manifest,
+                                               strlen(docker_manifest), err) < 0) ||
+        weft_tar_add_bytes(t, "oci-layout", 0444, 0, layout_file, strlen(layout_file), err) < 0) {
+        return -1;
+    }
+    return weft_tar_finish(t, err);
+}
+
 int weft_layout_write_tar(struct weft_stage *stage, int fd, const char *name,
                           const struct weft_descriptor *root,
                           const struct weft_layout_naming *naming, const atomic_bool *cancel,
                           struct weft_err **err)
 {
-    weft_auto_free char *index = index_text(NULL, root, naming, NULL);
-    weft_auto_tar t = weft_tar_create(fd, name, cancel, err);
+    const struct commit c = {
+        .stage = stage, .dest = name, .root = root, .naming = naming, .cancel = cancel};
+    weft_auto_strv blobs = {0};
 
-    if (!t || weft_tar_add_dir(t, "blobs", 0755, 0, err) < 0 ||
-        weft_tar_add_dir(t, "blobs/sha256", 0755, 0, err) < 0 ||
-        add_blobs(t, weft_stage_blobs_dir(stage), err) < 0 ||
-        weft_tar_add_bytes(t, "index.json", 0644, 0, index, strlen(index), err) < 0 ||
-        weft_tar_add_bytes(t, "oci-layout", 0444, 0, layout_file, strlen(layout_file), err) < 0) {
+    if (list_blobs(weft_stage_blobs_dir(stage), &blobs, err) < 0) {
         return -1;
     }
-    return weft_tar_finish(t, err);
+    return write_tar(&c, fd, &blobs, NULL, err);
+}
+
+static struct weft_json *null(void)
+{
+    return weft_json_parse("null", 4, NULL);
+}
+
+/* An array of no strings is null, as Go has it. */
+static void set_list(struct weft_json *j, const char *key, const struct weft_strv *list)
+{
+    struct weft_json *array = weft_json_array();
+
+    for (size_t i = 0; i < list->n; i++) {
+        weft_json_append_str(array, list->v[i]);
+    }
+    if (list->n == 0) {
+        weft_json_free(array);
+        array = null();
+    }
+    weft_json_set(j, key, array);
+}
+
+static char *blob_path(const char *digest)
+{
+    return weft_path_join("blobs/sha256", weft_digest_hex(digest));
+}
+
+/* manifest.json, by which docker load finds its way. */
+static int docker_manifest(const struct weft_manifest *m, const struct weft_strv *names, char **out,
+                           struct weft_err **err)
+{
+    weft_auto_json all = weft_json_array();
+    struct weft_json *one = weft_json_object();
+    weft_auto_free char *config = blob_path(m->config.digest);
+    weft_auto_strv tags = {0};
+    weft_auto_strv layers = {0};
+
+    weft_json_append(all, one);
+    for (size_t i = 0; i < names->n; i++) {
+        weft_auto_reference ref = {0};
+
+        if (weft_reference_parse(names->v[i], &ref, err) < 0) {
+            return -1;
+        }
+        weft_strv_take(&tags, weft_reference_familiar(&ref));
+    }
+    for (size_t i = 0; i < m->n_children; i++) {
+        weft_strv_take(&layers, blob_path(m->children[i].digest));
+    }
+    weft_json_set_str(one, "Config", config);
+    set_list(one, "RepoTags", &tags);
+    set_list(one, "Layers", &layers);
+    *out = weft_json_dump(all, 0);
+    return 0;
+}
+
+/* The blobs of one image. */
+static void blobs_of(const char *dir, const char *digest, const struct weft_manifest *m,
+                     struct weft_strv *out)
+{
+    weft_strv_add(out, weft_digest_hex(digest));
+    weft_strv_add(out, weft_digest_hex(m->config.digest));
+    for (size_t i = 0; i < m->n_children; i++) {
+        const char *hex = weft_digest_hex(m->children[i].digest);
+        weft_auto_free char *path = weft_path_join(dir, hex);
+        bool foreign = weft_descriptor_is_foreign(&m->children[i]) && !weft_exists(path);
+
+        if (!foreign && !weft_strv_has(out, hex)) {
+            weft_strv_add(out, hex);
+        }
+    }
+}
+
+int weft_layout_write_docker_tar(struct weft_stage *stage, int fd, const char *name,
+                                 const struct weft_descriptor *root,
+                                 const struct weft_layout_naming *naming, const atomic_bool *cancel,
+                                 struct weft_err **err)
+{
+    const struct commit c = {
+        .stage = stage, .dest = name, .root = root, .naming = naming, .cancel = cancel};
+    const char *dir = weft_stage_blobs_dir(stage);
+    weft_auto_free char *path = weft_path_join(dir, weft_digest_hex(root->digest));
+    weft_auto_free char *data = NULL;
+    weft_auto_free char *text = NULL;
+    weft_auto_manifest m = {0};
+    weft_auto_strv blobs = {0};
+    size_t len;
+
+    if (weft_read_file(path, WEFT_MANIFEST_LIMIT, &data, &len, err) < 0 ||
+        weft_manifest_parse(data, len, root->media_type, &m, err) < 0 ||
+        docker_manifest(&m, naming->names, &text, err) < 0) {
+        return -1;
+    }
+    blobs_of(dir, root->digest, &m, &blobs);
+    return write_tar(&c, fd, &blobs, text, err);
 }

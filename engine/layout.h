@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The outputs type=oci: a stage becomes, or joins, an OCI layout directory, or is written as a tar
- * file. The destination changes only at the end; on failure or interruption it is as it was. Tags
- * are written as BuildKit's oci exporter does: one descriptor per name in index.json, with
- * io.containerd.image.name and org.opencontainers.image.ref.name.
+ * The outputs type=oci and docker: a stage becomes, or joins, an OCI layout directory, or is
+ * written as a tar file. The destination changes only at the end; on failure or interruption it is
+ * as it was. Tags are written as BuildKit's oci exporter does: one descriptor per name in
+ * index.json, with io.containerd.image.name and org.opencontainers.image.ref.name.
  */
 #ifndef WEFT_ENGINE_LAYOUT_H
 #define WEFT_ENGINE_LAYOUT_H
@@ -52,5 +52,15 @@ int weft_layout_write_tar(struct weft_stage *stage, int fd, const char *name,
                           const struct weft_descriptor *root,
                           const struct weft_layout_naming *naming, const atomic_bool *cancel,
                           struct weft_err **err);
+
+/**
+ * Write one image of the stage, of the manifest `root`, as what `docker load` takes and `docker
+ * save` gives: the same, with a manifest.json, and with no blobs but that image's. Errors:
+ * WEFT_E_IO, WEFT_E_FORMAT, WEFT_E_CANCELLED.
+ */
+int weft_layout_write_docker_tar(struct weft_stage *stage, int fd, const char *name,
+                                 const struct weft_descriptor *root,
+                                 const struct weft_layout_naming *naming, const atomic_bool *cancel,
+                                 struct weft_err **err);
 
 #endif

@@ -11,6 +11,14 @@ libweft_a_SOURCES += \
 	%D%/build_setup.c \
 	%D%/build_setup.h \
 	%D%/build_state.h \
+	%D%/build_logs.c \
+	%D%/build_logs.h \
+	%D%/build_provenance.c \
+	%D%/build_provenance.h \
+	%D%/cache_args.c \
+	%D%/cache_args.h \
+	%D%/call.c \
+	%D%/call.h \
 	%D%/cmd.h \
 	%D%/cmd_build.c \
 	%D%/holder.c \
@@ -19,12 +27,18 @@ libweft_a_SOURCES += \
 	%D%/outputs.h \
 	%D%/plan.c \
 	%D%/plan.h \
+	%D%/push_output.c \
+	%D%/push_output.h \
 	%D%/solve.c \
 	%D%/solve.h \
 	%D%/solve_error.c \
-	%D%/solve_error.h
+	%D%/solve_error.h \
+	%D%/vcs.c \
+	%D%/vcs.h
 
 libweft_a_SOURCES += \
+	%D%/docker_load.c \
+	%D%/docker_load.h \
 	%D%/dockerfile.c \
 	%D%/dockerfile.h \
 	%D%/dockerfile_run.c \
@@ -36,7 +50,10 @@ libweft_a_SOURCES += \
 	%D%/reference.h \
 	%D%/request.c \
 	%D%/request.h \
+	%D%/request_annotation.c \
 	%D%/request_attest.c \
+	%D%/request_cache.c \
+	%D%/request_call.c \
 	%D%/request_emulation.c \
 	%D%/request_output.c \
 	%D%/request_parts.c \
@@ -45,7 +62,9 @@ libweft_a_SOURCES += \
 	%D%/request_secret.c \
 	%D%/request_source.c \
 	%D%/settings.c \
-	%D%/settings.h
+	%D%/settings.h \
+	%D%/settings_reader.h \
+	%D%/settings_registries.c
 
 libweft_a_SOURCES += \
 	%D%/descriptor.c \
@@ -56,14 +75,19 @@ libweft_a_SOURCES += \
 	%D%/layer.h \
 	%D%/layout.c \
 	%D%/layout.h \
+	%D%/layout_name.c \
+	%D%/layout_name.h \
 	%D%/local_output.c \
 	%D%/local_output.h \
 	%D%/merge.c \
 	%D%/merge.h \
 	%D%/outfile.c \
 	%D%/outfile.h \
+	%D%/annotation.c \
+	%D%/annotation.h \
 	%D%/stage.c \
 	%D%/stage.h \
+	%D%/stage_image.c \
 	%D%/workdir.c \
 	%D%/workdir.h
 
@@ -118,6 +142,8 @@ libweft_a_SOURCES += \
 	%D%/worker_launch.c \
 	%D%/worker_launch.h \
 	%D%/worker_list.c \
+	%D%/worker_registries.c \
+	%D%/worker_registries.h \
 	%D%/worker_remove.c \
 	%D%/worker_runs.c
 

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/annotation.h"
 #include "engine/stage.h"
 
 /* The descriptors that the index will hold, borrowed from the images, each once. */
@@ -116,23 +117,43 @@ static const char *index_type(const struct list *l)
     return WEFT_MEDIA_DOCKER_LIST;
 }
 
-/* The index as BuildKit writes it: two spaces, this order of keys. */
+/* A copy of a manifest's descriptor with the annotations that are for it. */
+static void annotated(const struct weft_descriptor *d, const struct weft_annotations *annotations,
+                      struct weft_descriptor *out)
+{
+    weft_auto_json all = NULL;
+
+    weft_descriptor_copy(out, d);
+    if (!weft_annotations_have(annotations, WEFT_ANNOTATE_MANIFEST_DESCRIPTOR)) {
+        return; /* its bytes stay as they are */
+    }
+    all = weft_annotations_for(annotations, WEFT_ANNOTATE_MANIFEST_DESCRIPTOR, &d->platform,
+                               weft_json_get(d->json, "annotations"));
+    if (all) {
+        weft_annotate_descriptor(out, all);
+    }
+}
+
+/* The index as BuildKit writes it: this order of keys. */
 static char *index_text(const struct list *l, const char *media_type,
-                        const struct weft_json *annotations)
+                        const struct weft_annotations *annotations,
+                        const struct weft_json *of_images)
 {
     weft_auto_json index = weft_json_object();
     struct weft_json *manifests = weft_json_array();
 
     for (size_t i = 0; i < l->n; i++) {
-        weft_json_append(manifests, weft_json_copy(l->v[i]->json));
+        weft_auto_descriptor d = {0};
+
+        annotated(l->v[i], i < l->n_images ? annotations : NULL, &d);
+        weft_json_append(manifests, weft_json_copy(d.json));
     }
     weft_json_set_int(index, "schemaVersion", 2);
     weft_json_set_str(index, "mediaType", media_type);
     weft_json_set(index, "manifests", manifests);
-    if (annotations) {
-        weft_json_set(index, "annotations", weft_json_copy(annotations));
-    }
-    return weft_json_dump(index, 2);
+    weft_json_set(index, "annotations",
+                  weft_annotations_for(annotations, WEFT_ANNOTATE_INDEX, NULL, of_images));
+    return weft_document_text(index);
 }
 
 static bool is_plain(const struct weft_image *images, size_t n)
@@ -140,27 +161,46 @@ static bool is_plain(const struct weft_image *images, size_t n)
     return n == 1 && !images[0].was_index;
 }
 
+/* One plain manifest has no index that could be annotated; buildx's words. */
+static int merge_plain(const struct weft_image *image, const struct weft_annotations *annotations,
+                       struct weft_descriptor *root, struct weft_err **err)
+{
+    if (weft_annotations_have(annotations, WEFT_ANNOTATE_INDEX) ||
+        weft_annotations_have(annotations, WEFT_ANNOTATE_INDEX_DESCRIPTOR)) {
+        return weft_fail(err, WEFT_E_USAGE,
+                         "index annotations are not supported for a single platform without "
+                         "attestations, which has no index");
+    }
+    annotated(&image->manifests[0].desc, annotations, root);
+    return 0;
+}
+
 int weft_merge(struct weft_stage *stage, const struct weft_image *images, size_t n,
-               struct weft_descriptor *root, struct weft_err **err)
+               const struct weft_annotations *annotations, struct weft_descriptor *root,
+               struct weft_err **err)
 {
     weft_auto_free char *text = NULL;
+    weft_auto_json of_root = NULL;
     auto_list l = {0};
     char digest[WEFT_DIGEST_SIZE];
     const char *media_type;
 
     if (is_plain(images, n)) {
-        weft_descriptor_copy(root, &images[0].manifests[0].desc);
-        return 0;
+        return merge_plain(&images[0], annotations, root, err);
     }
     if (collect(images, n, &l, err) < 0) {
         return -1;
     }
     media_type = index_type(&l);
-    text = index_text(&l, media_type, common_annotations(images, n));
+    text = index_text(&l, media_type, annotations, common_annotations(images, n));
     if (weft_stage_add_bytes(stage, text, strlen(text), digest, err) < 0) {
         return weft_err_wrap(err, "image index");
     }
     weft_descriptor_init(root, media_type, digest, strlen(text), NULL);
+    of_root = weft_annotations_for(annotations, WEFT_ANNOTATE_INDEX_DESCRIPTOR, NULL, NULL);
+    if (of_root) {
+        weft_annotate_descriptor(root, of_root);
+    }
     return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+struct weft_annotations;
 struct weft_descriptor;
 struct weft_err;
 struct weft_image;
@@ -18,12 +19,16 @@ struct weft_strv;
 
 /**
  * Merge images[n] (n >= 1, all taken into `stage`, in the order of the request). The index is
- * written into the stage. The same input gives the same bytes. `root` receives the descriptor of
- * the result (caller finishes it): with the platform for a plain manifest, without one for an
- * index. Errors: WEFT_E_FORMAT (two different manifests for one platform), WEFT_E_IO.
+ * written into the stage. The same input gives the same bytes. `annotations` (or NULL): those of
+ * descriptors and of the index are put there, over those that the images have; those of manifests
+ * are in the images already (weft_stage_take_result). `root` receives the descriptor of the result
+ * (caller finishes it): with the platform for a plain manifest, without one for an index. Errors:
+ * WEFT_E_FORMAT (two different manifests for one platform), WEFT_E_IO, WEFT_E_USAGE (annotations
+ * for an index where there is none).
  */
 int weft_merge(struct weft_stage *stage, const struct weft_image *images, size_t n,
-               struct weft_descriptor *root, struct weft_err **err);
+               const struct weft_annotations *annotations, struct weft_descriptor *root,
+               struct weft_err **err);
 
 /**
  * What --metadata-file gets about the result, with buildx's keys: containerimage.digest,

@@ -16,10 +16,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/descriptor.h"
+#include "engine/docker_load.h"
 #include "engine/layout.h"
 #include "engine/local_output.h"
 #include "engine/merge.h"
 #include "engine/outfile.h"
+#include "engine/push_output.h"
 #include "engine/request.h"
 #include "engine/stage.h"
 #include "engine/workdir.h"
@@ -35,22 +37,30 @@ struct place {
         *parts; /* local, tar: "linux_arm64" or "linux_arm64.tar" for each platform */
     struct weft_stage
         *stage; /* a layout directory other than the first: a stage on its own file system */
-    struct weft_outfile *file; /* oci as tar, tar: open once the commit has begun */
+    struct weft_outfile *file; /* tar files: open once the commit has begun */
 };
 
 struct weft_outputs {
     const struct weft_request *request;
-    const char *scratch;
+    const struct weft_outputs_opts *opts;
     struct place *places;     /* one per output of the request, in the same order */
     struct weft_stage *stage; /* where the images come together; NULL without an image */
     const struct weft_output
         *stage_for;            /* the layout directory that the stage becomes; NULL: tars only */
     struct weft_image *images; /* one per platform */
+    bool *left_out;            /* likewise */
+    struct weft_pushes *pushes;
 };
 
 static bool is_layout_dir(const struct weft_output *o)
 {
     return o->type == WEFT_OUTPUT_OCI && !o->tar;
+}
+
+/* Loaded into a container engine. */
+static bool is_load(const struct weft_output *o)
+{
+    return o->type == WEFT_OUTPUT_DOCKER && !o->dest;
 }
 
 static const char *dest_name(const struct weft_output *o)
@@ -93,17 +103,29 @@ static int claim(struct weft_strv *paths, const char *what, const char *path, st
     return 0;
 }
 
+static int check_dest(const struct weft_output *o, struct weft_err **err)
+{
+    if (is_load(o)) {
+        weft_auto_free char *program = weft_docker_program(err);
+
+        return program ? 0 : -1;
+    }
+    if (o->type == WEFT_OUTPUT_IMAGE) {
+        return 0;
+    }
+    return is_layout_dir(o)               ? weft_layout_check_dest(o->dest, err)
+           : o->type == WEFT_OUTPUT_LOCAL ? weft_local_check_dest(o->dest, err)
+                                          : weft_outfile_check(o->dest, err);
+}
+
 int weft_outputs_check(const struct weft_request *r, struct weft_err **err)
 {
     weft_auto_strv paths = {0};
 
     for (size_t i = 0; i < r->n_outputs; i++) {
         const struct weft_output *o = &r->outputs[i];
-        int rc = is_layout_dir(o)               ? weft_layout_check_dest(o->dest, err)
-                 : o->type == WEFT_OUTPUT_LOCAL ? weft_local_check_dest(o->dest, err)
-                                                : weft_outfile_check(o->dest, err);
 
-        if (rc < 0 || claim(&paths, "two outputs", o->dest, err) < 0) {
+        if (check_dest(o, err) < 0 || claim(&paths, "two outputs", o->dest, err) < 0) {
             return -1;
         }
     }
@@ -112,17 +134,34 @@ int weft_outputs_check(const struct weft_request *r, struct weft_err **err)
                : claim(&paths, "--iidfile and something else", r->iidfile, err);
 }
 
+/* What becomes of the blobs in the stage. A push checks what it sends, and need not touch what the
+ * registry has; of an image that stays in the workers only the digest is wanted. */
+static enum weft_stage_blobs blobs_wanted(const struct weft_request *r)
+{
+    enum weft_stage_blobs blobs = WEFT_STAGE_LEAVE;
+
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        const struct weft_output *o = &r->outputs[i];
+
+        if (o->type == WEFT_OUTPUT_OCI || o->type == WEFT_OUTPUT_DOCKER) {
+            return WEFT_STAGE_CHECK;
+        }
+        blobs = o->push ? WEFT_STAGE_PLACE : blobs;
+    }
+    return blobs;
+}
+
 /* The stage that receives the images: on the file system of the first layout directory, so that its
  * blobs are linked. */
 static int create_stage(struct weft_outputs *o, struct weft_err **err)
 {
-    weft_auto_free char *spare = weft_path_join(o->scratch, "oci");
+    weft_auto_free char *spare = weft_path_join(o->opts->scratch, "oci");
     bool wanted = false;
 
     for (size_t i = 0; i < o->request->n_outputs; i++) {
         const struct weft_output *output = &o->request->outputs[i];
 
-        wanted |= output->type == WEFT_OUTPUT_OCI;
+        wanted |= weft_output_is_image(output);
         if (is_layout_dir(output) && !o->stage_for) {
             o->stage_for = output;
         }
@@ -131,34 +170,50 @@ static int create_stage(struct weft_outputs *o, struct weft_err **err)
         return 0;
     }
     o->stage = weft_stage_create(o->stage_for ? o->stage_for->dest : spare, err);
-    return o->stage ? 0 : -1;
+    if (!o->stage) {
+        return -1;
+    }
+    weft_stage_set_blobs(o->stage, blobs_wanted(o->request));
+    return 0;
 }
 
-struct weft_outputs *weft_outputs_create(const struct weft_request *r, const char *scratch,
-                                         struct weft_err **err)
+/* The directories that wait for what local and tar export. */
+static int create_parts(struct weft_outputs *o, struct weft_err **err)
 {
-    struct weft_outputs *o = weft_xcalloc(1, sizeof(*o));
+    weft_auto_free char *spare = weft_path_join(o->opts->scratch, "tar");
 
-    o->request = r;
-    o->scratch = scratch;
-    o->places = weft_xcalloc(r->n_outputs, sizeof(*o->places));
-    o->images = weft_xcalloc(r->n_platforms, sizeof(*o->images));
-    for (size_t i = 0; i < r->n_outputs; i++) {
-        const struct weft_output *output = &r->outputs[i];
-        weft_auto_free char *spare = weft_path_join(scratch, "tar");
+    for (size_t i = 0; i < o->request->n_outputs; i++) {
+        const struct weft_output *output = &o->request->outputs[i];
 
         o->places[i].output = output;
-        if (output->type == WEFT_OUTPUT_OCI) {
+        if (weft_output_is_image(output)) {
             continue;
         }
         o->places[i].parts =
             weft_workdir_create(output->type == WEFT_OUTPUT_LOCAL ? output->dest : spare, err);
         if (!o->places[i].parts) {
-            weft_outputs_destroy(o);
-            return NULL;
+            return -1;
         }
     }
-    if (create_stage(o, err) < 0) {
+    return 0;
+}
+
+struct weft_outputs *weft_outputs_create(const struct weft_request *r,
+                                         const struct weft_outputs_opts *opts,
+                                         struct weft_err **err)
+{
+    struct weft_outputs *o = weft_xcalloc(1, sizeof(*o));
+
+    o->request = r;
+    o->opts = opts;
+    o->places = weft_xcalloc(r->n_outputs, sizeof(*o->places));
+    o->images = weft_xcalloc(r->n_platforms, sizeof(*o->images));
+    o->left_out = weft_xcalloc(r->n_platforms, sizeof(*o->left_out));
+    if (create_parts(o, err) == 0 && create_stage(o, err) == 0) {
+        o->pushes = weft_pushes_create(r, opts->bases, blobs_wanted(r) == WEFT_STAGE_PLACE,
+                                       opts->state_dir, opts->cancel, err);
+    }
+    if (!o->pushes) {
         weft_outputs_destroy(o);
         return NULL;
     }
@@ -178,10 +233,17 @@ void weft_outputs_destroy(struct weft_outputs *o)
     for (size_t i = 0; i < o->request->n_platforms; i++) {
         weft_image_finish(&o->images[i]);
     }
+    weft_pushes_destroy(o->pushes);
     weft_stage_destroy(o->stage);
     free(o->places);
     free(o->images);
+    free(o->left_out);
     free(o);
+}
+
+int weft_outputs_ask(struct weft_outputs *o, struct weft_err **err)
+{
+    return weft_pushes_check(o->pushes, err);
 }
 
 static bool is_full(const char *dir)
@@ -200,7 +262,7 @@ const char *weft_outputs_full(const struct weft_outputs *o)
         if (is_full(p->parts ? p->parts->path : weft_stage_temp_dir(o->stage))) {
             return p->output->type == WEFT_OUTPUT_LOCAL || p->output == o->stage_for
                        ? p->output->dest
-                       : o->scratch;
+                       : o->opts->scratch;
         }
     }
     return NULL;
@@ -227,12 +289,15 @@ static char *layout_path(const struct weft_outputs *o, size_t i)
     return weft_fmt("%s/layout-%zu", weft_stage_temp_dir(o->stage), i);
 }
 
+/* Annotations are weft's own to make: see engine/annotation.h. */
 static void add_attrs(struct weft_buf *b, const struct weft_output *output)
 {
     for (size_t i = 0; i < output->attrs.n; i++) {
         weft_auto_free char *field = weft_csv_field(output->attrs.v[i]);
 
-        weft_buf_printf(b, ",%s", field);
+        if (!weft_starts_with(output->attrs.v[i], "annotation")) {
+            weft_buf_printf(b, ",%s", field);
+        }
     }
 }
 
@@ -275,7 +340,7 @@ void weft_outputs_solve_args(const struct weft_outputs *o, size_t i, bool export
         weft_auto_free char *dest = NULL;
         weft_auto_free char *field = NULL;
 
-        if (p->output->type == WEFT_OUTPUT_OCI) {
+        if (weft_output_is_image(p->output)) {
             if (!image_done) {
                 image_arg(o, p->output, i, export_layout, out); /* all have the same attributes */
             }
@@ -301,8 +366,34 @@ int weft_outputs_take(struct weft_outputs *o, size_t i, const char *content_dir,
     weft_auto_free char *layout = layout_path(o, i);
     weft_auto_free char *blobs = weft_path_join(layout, "blobs/sha256");
 
-    return weft_stage_take_image(o->stage, content_dir ? content_dir : blobs, root,
-                                 &o->request->platforms[i], cancel, &o->images[i], err);
+    return weft_stage_take_result(
+        o->stage,
+        &(struct weft_stage_result){.blobs_dir = content_dir ? content_dir : blobs,
+                                    .root = root,
+                                    .platform = &o->request->platforms[i],
+                                    .annotations = &o->request->annotations},
+        cancel, &o->images[i], err);
+}
+
+bool weft_outputs_want_push(const struct weft_outputs *o)
+{
+    return weft_pushes_any(o->pushes);
+}
+
+int weft_outputs_push(struct weft_outputs *o, size_t i, struct weft_err **err)
+{
+    return weft_pushes_send(o->pushes, i, weft_stage_blobs_dir(o->stage), &o->images[i], err);
+}
+
+void weft_outputs_push_bytes(const struct weft_outputs *o, size_t i, uint64_t *done_bytes,
+                             uint64_t *total_bytes)
+{
+    weft_pushes_bytes(o->pushes, i, done_bytes, total_bytes);
+}
+
+void weft_outputs_leave_out(struct weft_outputs *o, size_t i)
+{
+    o->left_out[i] = true;
 }
 
 void weft_result_finish(struct weft_result *r)
@@ -310,6 +401,9 @@ void weft_result_finish(struct weft_result *r)
     weft_json_free(r->metadata);
     free(r->image_id);
     free(r->digest);
+    free(r->loader);
+    weft_strv_finish(&r->written);
+    weft_strv_finish(&r->pushed);
     *r = (struct weft_result){0};
 }
 
@@ -318,14 +412,16 @@ void weft_result_finish(struct weft_result *r)
  * (weft_solve.index), and what it exports lies in the platform's folder already.
  */
 static struct weft_local_part *make_parts(const struct weft_outputs *o, const struct place *p,
-                                          struct weft_strv *strings)
+                                          struct weft_strv *strings, size_t *n)
 {
-    size_t n = o->request->n_platforms;
-    struct weft_local_part *parts = weft_xcalloc(n, sizeof(*parts));
+    struct weft_local_part *parts = weft_xcalloc(o->request->n_platforms, sizeof(*parts));
 
-    for (size_t i = 0; i < n; i++) {
-        weft_strv_take(strings, part_path(o, p, i));
-        parts[i].path = strings->v[strings->n - 1];
+    *n = 0;
+    for (size_t i = 0; i < o->request->n_platforms; i++) {
+        if (!o->left_out[i]) {
+            weft_strv_take(strings, part_path(o, p, i));
+            parts[(*n)++].path = strings->v[strings->n - 1];
+        }
     }
     return parts;
 }
@@ -348,112 +444,225 @@ static int64_t created_s(const struct weft_request *r)
     return r->epoch_s >= 0 ? r->epoch_s : (int64_t)time(NULL);
 }
 
-/* All that takes time, and nothing that changes a destination. */
-static int prepare(struct weft_outputs *o, struct place *p, const struct weft_descriptor *root,
-                   const struct weft_layout_naming *naming, const atomic_bool *cancel,
-                   struct weft_err **err)
+/* What a commit brings to the destinations. */
+struct commit {
+    struct weft_outputs *o;
+    struct weft_image *images; /* those that are not left out; borrowed */
+    size_t n;
+    struct weft_descriptor root;
+    struct weft_layout_naming naming; /* but for the names */
+    const atomic_bool *cancel;
+    struct weft_result *result;
+};
+
+static struct weft_layout_naming naming_of(const struct commit *c, const struct weft_output *output)
 {
-    const struct weft_output *output = p->output;
+    return (struct weft_layout_naming){.names = &output->names, .created_s = c->naming.created_s};
+}
 
-    if (output->type == WEFT_OUTPUT_LOCAL || output == o->stage_for) {
-        return 0;
-    }
-    if (is_layout_dir(output)) {
-        struct weft_image copy = {0};
-        int rc;
+/* A layout directory other than the first, on what may be another file system. */
+static int prepare_copy(const struct commit *c, struct place *p, struct weft_err **err)
+{
+    struct weft_image copy = {0};
+    int rc;
 
-        p->stage = weft_stage_create(output->dest, err);
-        if (!p->stage) {
-            return -1;
-        }
-        rc = weft_stage_take_image(p->stage, weft_stage_blobs_dir(o->stage), root->digest, NULL,
-                                   cancel, &copy, err);
-        weft_image_finish(&copy);
-        return rc;
+    p->stage = weft_stage_create(p->output->dest, err);
+    if (!p->stage) {
+        return -1;
     }
-    p->file = weft_outfile_open(output->dest, cancel, err);
+    rc = weft_stage_take_image(p->stage, weft_stage_blobs_dir(c->o->stage), c->root.digest, NULL,
+                               c->cancel, &copy, err);
+    weft_image_finish(&copy);
+    return rc;
+}
+
+static int prepare_tar(const struct commit *c, struct place *p, struct weft_err **err)
+{
+    const struct weft_layout_naming naming = naming_of(c, p->output);
+    weft_auto_strv strings = {0};
+    weft_auto_free struct weft_local_part *parts = NULL;
+    size_t n;
+
+    p->file = weft_outfile_open(p->output->dest, c->cancel, err);
     if (!p->file) {
         return -1;
     }
-    if (output->type == WEFT_OUTPUT_OCI) {
-        return weft_layout_write_tar(o->stage, p->file->fd, p->file->dest, root, naming, cancel,
-                                     err);
+    if (p->output->type == WEFT_OUTPUT_OCI) {
+        return weft_layout_write_tar(c->o->stage, p->file->fd, p->file->dest, &c->root, &naming,
+                                     c->cancel, err);
     }
-    {
-        weft_auto_strv strings = {0};
-        weft_auto_free struct weft_local_part *parts = make_parts(o, p, &strings);
-
-        return weft_local_write_tar(parts, o->request->n_platforms, p->file,
-                                    o->request->epoch_s >= 0 ? o->request->epoch_s : 0, cancel,
-                                    err);
+    if (p->output->type == WEFT_OUTPUT_DOCKER) {
+        return weft_layout_write_docker_tar(c->o->stage, p->file->fd, p->file->dest,
+                                            &c->images[0].manifests[0].desc, &naming, c->cancel,
+                                            err);
     }
+    parts = make_parts(c->o, p, &strings, &n);
+    return weft_local_write_tar(parts, n, p->file,
+                                c->o->request->epoch_s >= 0 ? c->o->request->epoch_s : 0, c->cancel,
+                                err);
 }
 
-static int commit_one(struct weft_outputs *o, struct place *p, const struct weft_descriptor *root,
-                      const struct weft_layout_naming *naming, const atomic_bool *cancel,
-                      struct weft_err **err)
+/* All that takes time, and nothing that changes a destination. */
+static int prepare(const struct commit *c, struct place *p, struct weft_err **err)
 {
+    const struct weft_output *output = p->output;
+    int rc;
+
+    if (output->type == WEFT_OUTPUT_LOCAL || output->type == WEFT_OUTPUT_IMAGE || is_load(output) ||
+        output == c->o->stage_for) {
+        return 0;
+    }
+    rc = is_layout_dir(output) ? prepare_copy(c, p, err) : prepare_tar(c, p, err);
+    return rc < 0 ? weft_err_wrap(err, "output %s", dest_name(output)) : 0;
+}
+
+static int load(const struct commit *c, const struct weft_output *output, struct weft_err **err)
+{
+    const struct weft_layout_naming naming = naming_of(c, output);
+    weft_auto_free char *program = weft_docker_program(err);
+
+    if (!program || weft_docker_load(program, c->o->stage, &c->images[0].manifests[0].desc, &naming,
+                                     c->cancel, err) < 0) {
+        return -1;
+    }
+    free(c->result->loader);
+    c->result->loader = weft_xstrdup(weft_path_base(program));
+    return 0;
+}
+
+static int put_files(const struct commit *c, struct place *p, const atomic_bool *cancel,
+                     struct weft_err **err)
+{
+    const struct weft_layout_naming naming = naming_of(c, p->output);
+    weft_auto_strv strings = {0};
+    weft_auto_free struct weft_local_part *parts = NULL;
+    size_t n;
+
     if (p->file) {
         return weft_outfile_commit(&p->file, err);
     }
     if (is_layout_dir(p->output)) {
-        return weft_layout_commit(p->stage ? p->stage : o->stage, p->output->dest, root, naming,
-                                  cancel, err);
+        return weft_layout_commit(p->stage ? p->stage : c->o->stage, p->output->dest, &c->root,
+                                  &naming, cancel, err);
     }
-    {
-        weft_auto_strv strings = {0};
-        weft_auto_free struct weft_local_part *parts = make_parts(o, p, &strings);
-
-        return weft_local_commit(parts, o->request->n_platforms, p->output->dest, cancel, err);
-    }
+    parts = make_parts(c->o, p, &strings, &n);
+    return weft_local_commit(parts, n, p->output->dest, cancel, err);
 }
 
-/* Name what was written before a later output failed: those destinations are new, and the user has
- * to know. */
-static int wrap_partial(const struct weft_outputs *o, size_t done, struct weft_err **err)
+/* Name what was done before a later output failed: those destinations are new, and the user has to
+ * know. */
+static int wrap_partial(const struct weft_result *result, struct weft_err **err)
 {
-    if (done > 0) {
-        weft_auto_strv dests = {0};
-        weft_auto_free char *list = NULL;
+    weft_auto_strv done = {0};
 
-        for (size_t i = 0; i < done; i++) {
-            weft_strv_add(&dests, dest_name(&o->request->outputs[i]));
-        }
-        list = weft_strv_join(&dests, ", ");
-        weft_err_wrap(err, "%s written, but then", list);
+    if (result->loader) {
+        weft_strv_addf(&done, "image loaded by %s", result->loader);
+    }
+    if (result->pushed.n > 0) {
+        weft_auto_free char *list = weft_strv_join(&result->pushed, ", ");
+
+        weft_strv_addf(&done, "%s pushed", list);
+    }
+    if (result->written.n > 0) {
+        weft_auto_free char *list = weft_strv_join(&result->written, ", ");
+
+        weft_strv_addf(&done, "%s written", list);
+    }
+    if (done.n > 0) {
+        weft_auto_free char *list = weft_strv_join(&done, ", ");
+
+        weft_err_wrap(err, "%s, but then", list);
     }
     return -1;
+}
+
+/* What is most likely to fail comes first. */
+static int deliver(const struct commit *c, struct weft_err **err)
+{
+    const struct weft_request *r = c->o->request;
+
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        if (is_load(&r->outputs[i]) && load(c, &r->outputs[i], err) < 0) {
+            return -1;
+        }
+    }
+    if (weft_pushes_any(c->o->pushes) &&
+        weft_pushes_commit(c->o->pushes, weft_stage_blobs_dir(c->o->stage), &c->root,
+                           &c->result->pushed, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        const struct weft_output *output = &r->outputs[i];
+        /* once one destination has changed, the rest follows: an interruption now would leave a
+         * part */
+        bool first = !c->result->loader && c->result->pushed.n + c->result->written.n == 0;
+
+        if (output->type == WEFT_OUTPUT_IMAGE || is_load(output)) {
+            continue;
+        }
+        if (put_files(c, &c->o->places[i], first ? c->cancel : NULL, err) < 0) {
+            return weft_err_wrap(err, "output %s", dest_name(output));
+        }
+        weft_strv_add(&c->result->written, dest_name(output));
+    }
+    return 0;
+}
+
+/* The result's digest, and what is told of it. */
+static int merge(struct commit *c, struct weft_err **err)
+{
+    const struct weft_request *r = c->o->request;
+    const struct weft_strv *names = &r->tags;
+
+    if (weft_merge(c->o->stage, c->images, c->n, &r->annotations, &c->root, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        if (r->outputs[i].by_digest) {
+            names = &r->outputs[i].names; /* has no tags */
+        }
+    }
+    c->result->metadata = weft_merge_metadata(&c->root, c->images, c->n, names);
+    c->result->image_id = weft_xstrdup(weft_merge_image_id(&c->root, c->images, c->n));
+    c->result->digest = weft_xstrdup(c->root.digest);
+    return 0;
+}
+
+static int run_commit(struct commit *c, struct weft_err **err)
+{
+    const struct weft_request *r = c->o->request;
+
+    if (!c->o->stage) {
+        c->result->metadata = weft_json_object();
+    } else if (merge(c, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        if (prepare(c, &c->o->places[i], err) < 0) {
+            return -1;
+        }
+    }
+    return deliver(c, err) < 0 ? wrap_partial(c->result, err) : 0;
 }
 
 int weft_outputs_commit(struct weft_outputs *o, const atomic_bool *cancel,
                         struct weft_result *result, struct weft_err **err)
 {
-    weft_auto_descriptor root = {0};
     const struct weft_request *r = o->request;
-    struct weft_layout_naming naming = {.names = &r->tags, .created_s = created_s(r)};
+    weft_auto_free struct weft_image *images = weft_xcalloc(r->n_platforms, sizeof(*images));
+    struct commit c = {.o = o,
+                       .images = images,
+                       .naming = {.created_s = created_s(r)},
+                       .cancel = cancel,
+                       .result = result};
+    int rc;
 
-    if (o->stage) {
-        if (weft_merge(o->stage, o->images, r->n_platforms, &root, err) < 0) {
-            return -1;
-        }
-        result->metadata = weft_merge_metadata(&root, o->images, r->n_platforms, &r->tags);
-        result->image_id = weft_xstrdup(weft_merge_image_id(&root, o->images, r->n_platforms));
-        result->digest = weft_xstrdup(root.digest);
-    } else {
-        result->metadata = weft_json_object();
-    }
-    for (size_t i = 0; i < r->n_outputs; i++) {
-        if (prepare(o, &o->places[i], &root, &naming, cancel, err) < 0) {
-            return weft_err_wrap(err, "output %s", dest_name(&r->outputs[i]));
+    for (size_t i = 0; i < r->n_platforms; i++) {
+        if (!o->left_out[i]) {
+            images[c.n++] = o->images[i];
         }
     }
-    for (size_t i = 0; i < r->n_outputs; i++) {
-        /* once one destination has changed, the rest follows: an interruption now would leave a
-         * part */
-        if (commit_one(o, &o->places[i], &root, &naming, i == 0 ? cancel : NULL, err) < 0) {
-            weft_err_wrap(err, "output %s", dest_name(&r->outputs[i]));
-            return wrap_partial(o, i, err);
-        }
-    }
-    return 0;
+    rc = run_commit(&c, err);
+    weft_descriptor_finish(&c.root);
+    return rc;
 }

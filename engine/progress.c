@@ -13,6 +13,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/diagnose.h"
@@ -135,6 +137,22 @@ static char *printable_or_null(const char *s)
     return s ? weft_printable(s) : NULL;
 }
 
+/* The display of one lane's file. */
+static struct weft_progress *create_log(const struct weft_progress_opts *o,
+                                        const struct weft_progress_lane *lane)
+{
+    struct weft_progress_lane alone = *lane;
+    struct weft_progress_opts opts = *o;
+
+    alone.log = NULL;
+    opts.mode = WEFT_PROGRESS_PLAIN;
+    opts.out = lane->log;
+    opts.lanes = &alone;
+    opts.n_lanes = 1;
+    opts.keep_warnings = false;
+    return weft_progress_create(&opts);
+}
+
 struct weft_progress *weft_progress_create(const struct weft_progress_opts *o)
 {
     struct weft_progress *p = weft_xcalloc(1, sizeof(*p));
@@ -161,6 +179,10 @@ struct weft_progress *weft_progress_create(const struct weft_progress_opts *o)
         l->start_ms = -1;
         l->end_ms = -1;
         weft_lane_init(&l->model, &p->ops->events, l);
+        l->model.keep_warnings = o->keep_warnings;
+        if (o->lanes[i].log) {
+            l->log = create_log(o, &o->lanes[i]);
+        }
     }
     if (p->ops->create) {
         p->ops->create(p);
@@ -177,6 +199,7 @@ void weft_progress_destroy(struct weft_progress *p)
         p->ops->destroy(p);
     }
     for (size_t i = 0; i < p->n_lanes; i++) {
+        weft_progress_destroy(p->lanes[i].log);
         weft_lane_finish(&p->lanes[i].model);
         free(p->lanes[i].platform);
         free(p->lanes[i].note);
@@ -201,6 +224,9 @@ bool weft_progress_feed(struct weft_progress *p, size_t lane, const char *line, 
     if (p->ops->line) {
         p->ops->line(p, l, line, len);
     }
+    if (l->log) {
+        weft_progress_feed(l->log, 0, line, len);
+    }
     return true;
 }
 
@@ -213,8 +239,9 @@ const char *weft_phase_name(enum weft_phase phase)
 {
     static const char *const names[] = {
         [WEFT_PHASE_WAITING] = "waiting",     [WEFT_PHASE_SOLVING] = "solving",
-        [WEFT_PHASE_EXPORTING] = "exporting", [WEFT_PHASE_DONE] = "done",
-        [WEFT_PHASE_FAILED] = "failed",       [WEFT_PHASE_CANCELLED] = "cancelled",
+        [WEFT_PHASE_EXPORTING] = "exporting", [WEFT_PHASE_PUSHING] = "pushing",
+        [WEFT_PHASE_DONE] = "done",           [WEFT_PHASE_FAILED] = "failed",
+        [WEFT_PHASE_CANCELLED] = "cancelled",
     };
 
     return names[phase];
@@ -227,6 +254,9 @@ void weft_progress_set_phase(struct weft_progress *p, size_t lane, enum weft_pha
     weft_auto_free char *safe = printable_or_null(text);
     int64_t now_ms = p->now_ms(p->data);
 
+    if (l->log) {
+        weft_progress_set_phase(l->log, 0, phase, text);
+    }
     if (p->finished || weft_phase_is_final(l->phase) ||
         (l->phase == phase && weft_str_eq(l->text, safe))) {
         return;
@@ -261,6 +291,9 @@ void weft_progress_set_note(struct weft_progress *p, size_t lane, const char *no
     free(l->note);
     l->note = printable_or_null(note);
     l->emulated = emulated;
+    if (l->log) {
+        weft_progress_set_note(l->log, 0, note, emulated);
+    }
 }
 
 /* Append each line of text, made safe, between prefix and a newline. */
@@ -297,6 +330,11 @@ void weft_progress_tick(struct weft_progress *p)
     if (!p->finished && p->ops->tick) {
         p->ops->tick(p);
     }
+    for (size_t i = 0; i < p->n_lanes; i++) {
+        if (p->lanes[i].log) {
+            weft_progress_tick(p->lanes[i].log);
+        }
+    }
 }
 
 void weft_progress_resize(struct weft_progress *p)
@@ -313,6 +351,11 @@ void weft_progress_finish(struct weft_progress *p, bool ok)
     }
     p->finished = true;
     fflush(p->out);
+    for (size_t i = 0; i < p->n_lanes; i++) {
+        if (p->lanes[i].log) {
+            weft_progress_finish(p->lanes[i].log, ok);
+        }
+    }
 }
 
 const char *weft_duration(int64_t ms, char buf[WEFT_DURATION_SIZE])
@@ -362,11 +405,55 @@ void weft_progress_warnings(const struct weft_progress *p, struct weft_strv *out
                                         : w->line ? weft_fmt("%s:%u: %s", w->file, w->line, w->text)
                                                   : weft_fmt("%s: %s", w->file, w->text);
 
+            if (weft_log_level() >= WEFT_LOG_DEBUG) {
+                weft_auto_free char *more = weft_fmt("%s%s%s%s%s", line, w->detail ? "\n    " : "",
+                                                     w->detail ? w->detail : "",
+                                                     w->url ? "\n    " : "", w->url ? w->url : "");
+
+                free(line);
+                line = weft_steal(&more);
+            }
             if (!weft_strv_has(out, line)) {
                 weft_strv_add(out, line);
             }
         }
     }
+}
+
+static bool same_warning(const struct weft_warning *a, const struct weft_warning *b)
+{
+    return a->line == b->line && strcmp(a->text, b->text) == 0 && weft_str_eq(a->file, b->file);
+}
+
+/* Whether a lane before this one has the warning, too. */
+static bool seen_before(const struct weft_progress *p, size_t lane, const struct weft_warning *w)
+{
+    for (size_t i = 0; i < lane; i++) {
+        const struct weft_lane *other = &p->lanes[i].model;
+
+        for (size_t k = 0; k < other->n_warnings; k++) {
+            if (same_warning(&other->warnings[k], w)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+struct weft_json *weft_progress_warnings_json(const struct weft_progress *p)
+{
+    struct weft_json *list = weft_json_array();
+
+    for (size_t i = 0; i < p->n_lanes; i++) {
+        const struct weft_lane *lane = &p->lanes[i].model;
+
+        for (size_t k = 0; k < lane->n_warnings; k++) {
+            if (lane->warnings[k].json && !seen_before(p, i, &lane->warnings[k])) {
+                weft_json_append(list, weft_json_copy(lane->warnings[k].json));
+            }
+        }
+    }
+    return list;
 }
 
 /* The last lines of a vertex's output, joined. Caller frees. */
@@ -447,6 +534,9 @@ void weft_progress_print_failure(struct weft_progress *p, size_t lane, const cha
 {
     weft_auto_free char *text = weft_progress_failure(p, lane, excerpt, error);
 
+    if (p->lanes[lane].log) {
+        weft_progress_print_failure(p->lanes[lane].log, 0, excerpt, error);
+    }
     if (p->ops->failure) {
         p->ops->failure(p, &p->lanes[lane], text);
     } else if (p->finished) {

@@ -17,6 +17,7 @@
 #include "engine/request.h"
 
 struct weft_err;
+struct weft_json;
 struct weft_lane;
 struct weft_progress;
 
@@ -25,6 +26,7 @@ enum weft_phase {
     WEFT_PHASE_WAITING,   /* for a worker, a job slot */
     WEFT_PHASE_SOLVING,   /* BuildKit is at work: the lane shows its steps */
     WEFT_PHASE_EXPORTING, /* BuildKit is done, weft is not: blobs checked, linked, merged */
+    WEFT_PHASE_PUSHING,   /* they go to a registry */
     WEFT_PHASE_DONE,
     WEFT_PHASE_FAILED,
     WEFT_PHASE_CANCELLED,
@@ -35,6 +37,8 @@ struct weft_progress_lane {
     const char *platform; /* "linux/arm64" */
     const char *note;     /* "native", "emulated (QEMU 7.2.22)"; NULL: to be set later or never */
     bool emulated;        /* for the diagnosis of failures */
+    FILE *log; /* what the plain display says of this lane goes here too, at once; or NULL. Not
+                  closed */
 };
 
 /** Start from weft_progress_opts_init, which fills in all but lanes, n_lanes and title. */
@@ -44,8 +48,9 @@ struct weft_progress_opts {
     const char *title;            /* of the header line: "weft build". Copied */
     const struct weft_progress_lane *lanes;
     size_t n_lanes;
-    bool colour; /* SGR sequences may be written (tty only) */
-    bool utf8;   /* marks, bars and the build's own text may be other than ASCII */
+    bool colour;        /* SGR sequences may be written (tty only) */
+    bool keep_warnings; /* for weft_progress_warnings_json */
+    bool utf8;          /* marks, bars and the build's own text may be other than ASCII */
     int64_t (*now_ms)(void *data);  /* a monotonic clock */
     int64_t (*wall_ms)(void *data); /* Unix time, for the stamps of rawjson's events */
     void (*size)(unsigned int *columns, unsigned int *rows, void *data); /* of the terminal */
@@ -125,6 +130,10 @@ void weft_progress_print_failure(struct weft_progress *p, size_t lane, const cha
 
 /** The model of a lane (engine/progress_model.h), for its counts. Borrowed. */
 const struct weft_lane *weft_progress_lane_model(const struct weft_progress *p, size_t lane);
+
+/** The warnings of all lanes as BuildKit reported them, each once: those of a display that was
+ * created with keep_warnings. New. */
+struct weft_json *weft_progress_warnings_json(const struct weft_progress *p);
 
 /** How long a lane has worked, from its first phase that is not WAITING to its final one. */
 int64_t weft_progress_lane_ms(const struct weft_progress *p, size_t lane);

@@ -19,8 +19,9 @@ struct weft_progress_lane_state {
     char *text; /* of the phase; or NULL */
     uint64_t done_bytes;
     uint64_t total_bytes;
-    int64_t start_ms; /* first phase other than WAITING; -1: not yet */
-    int64_t end_ms;   /* final phase; -1: not yet */
+    int64_t start_ms;          /* first phase other than WAITING; -1: not yet */
+    int64_t end_ms;            /* final phase; -1: not yet */
+    struct weft_progress *log; /* a plain display of this lane alone, into a file; or NULL */
     struct weft_lane model;
 };
 
@@ -78,7 +79,8 @@ const char *weft_duration(int64_t ms, char buf[WEFT_DURATION_SIZE]);
 /** "7 steps, 3 cached, 41.2s, native" of a finished lane. Caller frees. */
 char *weft_lane_summary(const struct weft_progress_lane_state *l);
 
-/** "Dockerfile:1: text" of each warning of any lane, each once. Appends to out. */
+/** "Dockerfile:1: text" of each warning of any lane, each once; with -D lines that say more follow
+ * in it. Appends to out. */
 void weft_progress_warnings(const struct weft_progress *p, struct weft_strv *out);
 
 #endif

@@ -45,6 +45,15 @@ static void free_vertex(struct weft_vertex *v)
     free(v);
 }
 
+static void free_warning(struct weft_warning *w)
+{
+    free(w->text);
+    free(w->file);
+    free(w->detail);
+    free(w->url);
+    weft_json_free(w->json);
+}
+
 void weft_lane_finish(struct weft_lane *lane)
 {
     for (size_t i = 0; i < lane->n_vertexes; i++) {
@@ -54,8 +63,7 @@ void weft_lane_finish(struct weft_lane *lane)
         free(lane->steps[i].stage);
     }
     for (size_t i = 0; i < lane->n_warnings; i++) {
-        free(lane->warnings[i].text);
-        free(lane->warnings[i].file);
+        free_warning(&lane->warnings[i]);
     }
     free(lane->vertexes);
     free(lane->steps);
@@ -277,11 +285,19 @@ static void set_times(struct weft_vertex *v, int64_t started_ns, int64_t complet
     v->completed_ns = completed_ns;
 }
 
+const char *weft_vertex_cache_id(const struct weft_vertex *v)
+{
+    static const char prefix[] = "importing cache manifest from ";
+
+    return weft_starts_with(v->name, prefix) ? v->name + strlen(prefix) : NULL;
+}
+
 static void feed_vertex(struct weft_lane *lane, const struct weft_json *j)
 {
     const char *digest = weft_json_str(j, "digest");
     const char *error = weft_json_str(j, "error");
     struct weft_vertex *v = find_vertex(lane, digest);
+    bool optional;
     int64_t started_ns = weft_text_time_ns(weft_json_str(j, "started"));
     int64_t completed_ns = weft_text_time_ns(weft_json_str(j, "completed"));
     enum weft_vertex_state state, before;
@@ -291,6 +307,10 @@ static void feed_vertex(struct weft_lane *lane, const struct weft_json *j)
     }
     before = v->state;
     state = state_of(error, weft_json_bool(j, "cached", false), started_ns, completed_ns);
+    optional = weft_vertex_cache_id(v) != NULL;
+    if (optional && (state == WEFT_VERTEX_FAILED || state == WEFT_VERTEX_CANCELLED)) {
+        state = WEFT_VERTEX_DONE;
+    }
     if (state == WEFT_VERTEX_WAITING || before == WEFT_VERTEX_FAILED ||
         before == WEFT_VERTEX_CANCELLED) {
         return; /* it is only announced again; or it went wrong, and that stays visible */
@@ -303,9 +323,11 @@ static void feed_vertex(struct weft_lane *lane, const struct weft_json *j)
     if (state == WEFT_VERTEX_RUNNING && before != WEFT_VERTEX_RUNNING) {
         v->seen_ms = lane->now_ms;
     }
-    if (state == WEFT_VERTEX_FAILED || state == WEFT_VERTEX_CANCELLED) {
+    if (state == WEFT_VERTEX_FAILED || state == WEFT_VERTEX_CANCELLED ||
+        (optional && error && *error)) {
         weft_auto_free char *short_error = weft_text_shorten(error, WEFT_LANE_ERROR_BYTES);
 
+        free(v->error);
         v->error = weft_text_line(short_error, WEFT_LANE_ERROR_BYTES);
     } else if (is_final(state)) {
         drop_tail(v); /* only failures are asked for their output */
@@ -383,8 +405,10 @@ static void feed_warning(struct weft_lane *lane, const struct weft_json *j)
     const struct weft_json *range = weft_json_at(weft_json_get(j, "range"), 0);
     int64_t line = weft_json_int(weft_json_get(range, "start"), "line", 0);
     struct weft_warning w = {0};
+    const char *detail = weft_json_value_str(weft_json_at(weft_json_get(j, "detail"), 0));
+    const char *url = weft_json_str(j, "url");
     weft_auto_free char *suffix = NULL;
-    weft_auto_buf bytes = {0};
+    weft_auto_buf bytes = {0}, more = {0};
 
     if (!text || lane->n_warnings >= WEFT_LANE_MAX_WARNINGS) {
         return;
@@ -393,16 +417,23 @@ static void feed_warning(struct weft_lane *lane, const struct weft_json *j)
     w.text = weft_text_line(bytes.data ? bytes.data : "", WEFT_LANE_NAME_BYTES);
     w.file = file ? weft_text_line(weft_path_base(file), WEFT_LANE_NAME_BYTES) : NULL;
     w.line = line > 0 && line <= INT32_MAX ? (unsigned int)line : 0;
+    w.url = url ? weft_text_line(url, WEFT_LANE_NAME_BYTES) : NULL;
+    if (detail) {
+        weft_text_base64(detail, &more);
+        w.detail = weft_text_line(more.data ? more.data : "", WEFT_LANE_NAME_BYTES);
+    }
     suffix = weft_fmt(" (line %u)", w.line);
     if (w.file && w.line && weft_ends_with(w.text, suffix)) {
         w.text[strlen(w.text) - strlen(suffix)] = '\0'; /* it is shown as FILE:LINE */
     }
     for (size_t i = 0; i < lane->n_warnings; i++) {
         if (same_warning(&lane->warnings[i], &w)) {
-            free(w.text);
-            free(w.file);
+            free_warning(&w);
             return;
         }
+    }
+    if (lane->keep_warnings) {
+        w.json = weft_json_copy(j);
     }
     lane->warnings = weft_xrealloc(lane->warnings, lane->n_warnings + 1, sizeof(w));
     lane->warnings[lane->n_warnings++] = w;

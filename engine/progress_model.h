@@ -27,6 +27,8 @@ enum {
     WEFT_LANE_FEED_BYTES = 16 << 20, /* a longer line of the stream is ignored */
 };
 
+struct weft_json;
+
 enum weft_vertex_state {
     WEFT_VERTEX_WAITING,
     WEFT_VERTEX_RUNNING,
@@ -85,8 +87,11 @@ struct weft_step {
 
 struct weft_warning {
     char *text;
-    char *file;        /* base name of the Dockerfile, or NULL */
-    unsigned int line; /* 0: unknown */
+    char *file;             /* base name of the Dockerfile, or NULL */
+    unsigned int line;      /* 0: unknown */
+    char *detail;           /* what the rule says, in one line; or NULL */
+    char *url;              /* where it says more; or NULL */
+    struct weft_json *json; /* all of it, where the lane keeps that; or NULL */
 };
 
 struct weft_lane_stats {
@@ -121,6 +126,7 @@ struct weft_lane {
     size_t n_steps;
     struct weft_warning *warnings; /* each once */
     size_t n_warnings;
+    bool keep_warnings; /* set by the owner: as JSON too */
 };
 
 void weft_lane_init(struct weft_lane *lane, const struct weft_lane_events *events, void *data);
@@ -137,6 +143,10 @@ void weft_lane_stats(const struct weft_lane *lane, struct weft_lane_stats *out);
 /** The vertex that made the build fail (the first with an error that is no cancellation), or NULL.
  * Borrowed. */
 const struct weft_vertex *weft_lane_failed(const struct weft_lane *lane);
+
+/** What BuildKit calls the cache that a vertex reads ("NAME:TAG", "s3:NUMBER"), or NULL: it reads
+ * none. One that could not be read is DONE and has an error: it makes no build fail. Borrowed. */
+const char *weft_vertex_cache_id(const struct weft_vertex *v);
 
 /** The exit code in the error of a RUN vertex ("exit code: 2"), or -1. */
 int weft_vertex_exit_code(const struct weft_vertex *v);

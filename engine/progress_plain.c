@@ -67,6 +67,10 @@ static void print_done(struct weft_progress_lane_state *l, struct weft_vertex *v
 {
     char duration[WEFT_DURATION_SIZE];
 
+    if (v->error) { /* a cache: weft says at the end what that means */
+        fprintf(l->p->out, "[%s] #%u NONE\n", l->platform, announce(l, v));
+        return;
+    }
     fprintf(l->p->out, "[%s] #%u DONE %s\n", l->platform, announce(l, v),
             weft_duration(weft_vertex_spent_ms(v), duration));
 }
@@ -210,6 +214,7 @@ static void plain_phase(struct weft_progress *p, struct weft_progress_lane_state
     case WEFT_PHASE_WAITING:
     case WEFT_PHASE_SOLVING:
     case WEFT_PHASE_EXPORTING:
+    case WEFT_PHASE_PUSHING:
         if (l->text) {
             fprintf(p->out, "[%s] %s\n", l->platform, l->text);
         }

@@ -295,6 +295,7 @@ static void lane_line(struct canvas *c, const struct weft_progress_lane_state *l
         solving_line(c, &l, lane);
         break;
     case WEFT_PHASE_EXPORTING:
+    case WEFT_PHASE_PUSHING:
         exporting_line(c, &l, lane);
         break;
     case WEFT_PHASE_DONE:
@@ -481,8 +482,9 @@ static void header(struct canvas *c)
 static int rank(enum weft_phase phase)
 {
     static const int ranks[] = {
-        [WEFT_PHASE_SOLVING] = 0, [WEFT_PHASE_EXPORTING] = 1, [WEFT_PHASE_FAILED] = 2,
-        [WEFT_PHASE_WAITING] = 3, [WEFT_PHASE_DONE] = 4,      [WEFT_PHASE_CANCELLED] = 5,
+        [WEFT_PHASE_SOLVING] = 0,   [WEFT_PHASE_EXPORTING] = 1, [WEFT_PHASE_PUSHING] = 1,
+        [WEFT_PHASE_FAILED] = 2,    [WEFT_PHASE_WAITING] = 3,   [WEFT_PHASE_DONE] = 4,
+        [WEFT_PHASE_CANCELLED] = 5,
     };
 
     return ranks[phase];

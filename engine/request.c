@@ -20,8 +20,6 @@
 
 enum {
     JOBS_MAX = 1024,
-    IDLE_DEFAULT_S = 10 * 60,
-    IDLE_MAX_S = 30 * 24 * 60 * 60,
 };
 
 /* The command line as it was given, before any value is looked at. */
@@ -33,6 +31,8 @@ struct raw {
     char *sbom;
     char *metadata_file;
     char *iidfile;
+    char *call;
+    char *log_dir;
     char *progress;
     char *jobs;
     char *workers;
@@ -49,17 +49,24 @@ struct raw {
     struct weft_strv ssh;
     struct weft_strv allow;
     struct weft_strv attests;
+    struct weft_strv annotations;
     struct weft_strv outputs;
     struct weft_strv no_cache_filter;
+    struct weft_strv cache_from;
+    struct weft_strv cache_to;
     struct weft_strv hosts;
     struct weft_strv ulimits;
     char *shm_size;
     struct weft_strv ignored;
     struct weft_strv paths; /* what is no flag */
+    bool check;
     bool no_cache;
     bool pull;
     bool pull_frontend;
     bool fail_fast;
+    bool allow_partial;
+    bool push;
+    bool load;
     bool quiet;
     bool debug;
     bool help;
@@ -105,31 +112,64 @@ static const struct weft_flag flags[] = {
 
     HEADING("What comes out"),
     LIST('t', "tag", tags, "NAME[:TAG]", "name the image (default tag: latest)"),
+    SWITCH(0, "push", push, "push the image to the registries of its names: -o type=registry"),
+    SWITCH(0, "load", load, "load the image of one platform into docker, or else podman"),
     LIST('o', "output", outputs, "OUTPUT",
          "where to, any number of times (default: the cache only):\n"
+         "type=registry                 the registries of the names\n"
+         "type=image                    the cache; with push=true as registry\n"
+         "type=docker                   docker, or else podman\n"
+         "type=docker,dest=FILE         a tar file for docker load\n"
          "type=oci,dest=FILE            an OCI layout as a tar file\n"
          "type=oci,dest=DIR,tar=false   an OCI layout directory\n"
          "type=local,dest=DIR or DIR    the files of the image\n"
          "type=tar,dest=FILE            the same, as a tar file\n"
          "type=cacheonly                nothing but the cache\n"
          "dest=- is standard output, and \"-\" is type=tar,dest=-.\n"
-         "Also for oci: name, compression, compression-level,\n"
-         "force-compression, oci-mediatypes, oci-artifact,\n"
-         "rewrite-timestamp, source-date-epoch.\n"
+         "Also for oci, registry, image and docker: name, compression,\n"
+         "compression-level, force-compression, oci-mediatypes,\n"
+         "oci-artifact, rewrite-timestamp, source-date-epoch,\n"
+         "annotation.NAME and its like (see --annotation).\n"
+         "Also for registry and image: push, push-by-digest,\n"
+         "registry.insecure, name-canonical, unpack, store.\n"
          "Also for local and tar: attestation-prefix"),
+    LIST(0, "annotation", annotations, "[TYPE[,...]:]NAME=VALUE",
+         "annotate the image; TYPE is manifest (default), index,\n"
+         "manifest-descriptor or index-descriptor, for one platform\n"
+         "manifest[linux/arm64]"),
     VALUE(0, "provenance", provenance, "BOOL|ATTRIBUTES",
           "--attest type=provenance; true is mode=max (default: mode=min\n"
-          "for several platforms, none for a single one)"),
+          "for several platforms and for type=registry and image, none for\n"
+          "other images of a single platform)"),
     VALUE(0, "sbom", sbom, "BOOL|ATTRIBUTES",
           "--attest type=sbom, such as generator=IMAGE (default: false)"),
     LIST(0, "attest", attests, "type=TYPE[,...]", "attach an attestation: provenance or sbom"),
     VALUE(0, "metadata-file", metadata_file, "FILE", "write what was built to FILE, as JSON"),
     VALUE(0, "iidfile", iidfile, "FILE", "write the image's ID to FILE"),
 
+    HEADING("What is asked for instead of a build"),
+    VALUE(0, "call", call, "METHOD[,format=json]",
+          "ask the frontend: check (the Dockerfile), outline (its\n"
+          "arguments), targets (its stages) or subrequests.describe\n"
+          "(the methods); build is the default"),
+    SWITCH(0, "check", check, "--call=check: exit code 1 where there are warnings"),
+    VALUE(0, "print", call, "METHOD[,format=json]", "an old name of --call"),
+
     HEADING("How it is built"),
     SWITCH(0, "no-cache", no_cache, "run every step again"),
     LIST(0, "no-cache-filter", no_cache_filter, "STAGE[,...]",
          "run every step of these stages again"),
+    LIST(0, "cache-from", cache_from, "REF|CACHE",
+         "take steps from a cache, any number of times; each platform\n"
+         "from its own part of it, and from what buildx wrote:\n"
+         "NAME:TAG or type=registry,ref=NAME:TAG, type=local,src=DIR,\n"
+         "type=gha, type=s3,bucket=NAME,region=NAME,\n"
+         "type=azblob,account_url=URL"),
+    LIST(0, "cache-to", cache_to, "REF|CACHE",
+         "write a cache, each platform to a part of its own: the same\n"
+         "types, with dest=DIR for local, and type=inline (in the image).\n"
+         "mode=max has the steps of all stages (default: mode=min);\n"
+         "ignore-error=true goes on when it cannot be written"),
     SWITCH(0, "pull", pull, "look for newer base images"),
     SWITCH(0, "pull-frontend", pull_frontend,
            "fetch the frontend that \"# syntax\" names also where the\n"
@@ -158,6 +198,9 @@ static const struct weft_flag flags[] = {
           "use this QEMU, such as 7.2, or the one in this directory\n"
           "(default: of those at hand, the fastest that works)"),
     SWITCH(0, "fail-fast", fail_fast, "stop all platforms when one has failed"),
+    SWITCH(0, "allow-partial", allow_partial,
+           "write the platforms that succeeded also when others failed; the\n"
+           "exit code is 1 all the same"),
     VALUE(0, "jobs", jobs, "N",
           "platforms that are built at once (default: from the processors\n"
           "and the memory that the process may use)"),
@@ -172,6 +215,9 @@ static const struct weft_flag flags[] = {
     VALUE(0, "progress", progress, "MODE",
           "auto, tty, plain, rawjson, quiet or none (default:\n"
           "$BUILDKIT_PROGRESS, else auto)"),
+    VALUE(0, "log-dir", log_dir, "DIR",
+          "write what --progress=plain says of a platform to a file of its\n"
+          "own, such as DIR/linux_arm64.log"),
     SWITCH('q', "quiet", quiet, "no progress; print the image's ID on standard output"),
     SWITCH('D', "debug", debug, "say what is done and why"),
     SWITCH('h', "help", help, "show this help"),
@@ -205,9 +251,11 @@ void weft_request_help(FILE *out)
         "Examples:\n"
         "  weft build -t app -o type=oci,dest=app.tar .\n"
         "  weft build --platform linux/amd64,linux/arm64 -t app -o type=oci,dest=app,tar=false .\n"
+        "  weft build --platform linux/amd64,linux/arm64 -t REGISTRY/APP --push .\n"
         "  weft build --platform linux/riscv64 --target binaries -o out .\n"
         "  weft build --platform linux/arm/v6,linux/arm64 --cpu linux/arm64=cortex-a72 .\n"
         "  weft build --platform linux/s390x --cpu max --qemu 7.2 .\n"
+        "  weft build --check .\n"
         "  weft build --secret id=token,env=TOKEN --build-arg VERSION=1.2 -f docker/Dockerfile .\n",
         out);
     weft_flags_help(flags, N_FLAGS, out);
@@ -220,6 +268,7 @@ static void raw_finish(struct raw *raw)
 
         if (flags[i].kind == WEFT_FLAG_VALUE) {
             free(*(char **)field);
+            *(char **)field = NULL; /* two flags may share a field */
         } else if (flags[i].kind == WEFT_FLAG_LIST) {
             weft_strv_finish(field);
         }
@@ -346,7 +395,8 @@ static int add_pairs(const char *flag, const struct weft_strv *given, bool from_
     return 0;
 }
 
-int weft_request_add_tag(struct weft_request *r, const char *value, struct weft_err **err)
+int weft_request_add_name(struct weft_strv *names, struct weft_strv *bare, const char *value,
+                          struct weft_err **err)
 {
     weft_auto_reference ref = {0};
     weft_auto_free char *full = NULL;
@@ -358,10 +408,17 @@ int weft_request_add_tag(struct weft_request *r, const char *value, struct weft_
         return weft_fail(err, WEFT_E_USAGE, "\"%s\": a tag cannot have a digest", value);
     }
     full = weft_reference_full(&ref);
-    if (!weft_strv_has(&r->tags, full)) {
-        weft_strv_add(&r->tags, full);
+    if (!weft_strv_has(names, full)) {
+        weft_strv_addf(bare, "%s/%s%s%s", ref.domain, ref.path, ref.tag ? ":" : "",
+                       ref.tag ? ref.tag : "");
+        weft_strv_take(names, weft_steal(&full));
     }
     return 0;
+}
+
+int weft_request_add_tag(struct weft_request *r, const char *value, struct weft_err **err)
+{
+    return weft_request_add_name(&r->tags, &r->bare_tags, value, err);
 }
 
 typedef int add_fn(struct weft_request *r, const char *value, struct weft_err **err);
@@ -447,48 +504,13 @@ static int set_progress(struct weft_request *r, const struct raw *raw, struct we
     if (i < 0) {
         return -1;
     }
-    r->quiet = raw->quiet;
-    r->progress = raw->quiet ? WEFT_PROGRESS_QUIET : modes[i];
+    /* as buildx has it: "none" shows nothing either, and prints no ID */
+    r->quiet = raw->quiet || (raw->progress && strcmp(raw->progress, "quiet") == 0);
+    r->progress = r->quiet ? WEFT_PROGRESS_QUIET : modes[i];
     if (raw->quiet && modes[i] != WEFT_PROGRESS_AUTO && modes[i] != WEFT_PROGRESS_QUIET) {
         return weft_fail(err, WEFT_E_USAGE, "--quiet and --progress=%s exclude each other",
                          names[i]);
     }
-    return 0;
-}
-
-/* "1h30m", "90s", "0": seconds. */
-static int parse_duration(const char *flag, const char *text, long *out, struct weft_err **err)
-{
-    const char *s = text;
-    long total = 0;
-    bool ok = *s != '\0';
-
-    if (strcmp(text, "0") == 0) {
-        *out = 0;
-        return 0;
-    }
-    while (ok && *s) {
-        size_t n = strspn(s, "0123456789");
-        long unit = s[n] == 'h' ? 3600 : s[n] == 'm' ? 60 : s[n] == 's' ? 1 : 0;
-        long number;
-
-        ok = n > 0 && n < 8 && unit > 0;
-        if (ok) {
-            number = strtol(s, NULL, 10);
-            ok = number <= IDLE_MAX_S / unit;
-            total += ok ? number * unit : 0;
-            ok = ok && total <= IDLE_MAX_S;
-            s += n + 1;
-        }
-    }
-    if (!ok) {
-        weft_auto_free char *shown = weft_printable(text);
-
-        return weft_fail(err, WEFT_E_USAGE,
-                         "%s is a time such as 90s, 10m, 1h30m or 0, up to 720h, not \"%s\"", flag,
-                         shown);
-    }
-    *out = total;
     return 0;
 }
 
@@ -497,21 +519,13 @@ static int set_workers(struct weft_request *r, const struct raw *raw, struct wef
     static const char *const names[] = {"auto", "platform", "group"};
     static const enum weft_workers_mode modes[] = {WEFT_WORKERS_AUTO, WEFT_WORKERS_PLATFORM,
                                                    WEFT_WORKERS_GROUP};
-    const char *idle_env = env("WEFT_WORKER_IDLE");
     int i = raw->workers ? CHOOSE("--workers", raw->workers, names, err) : 0;
 
     if (i < 0) {
         return -1;
     }
     r->workers = modes[i];
-    r->worker_idle_s = IDLE_DEFAULT_S;
-    if (raw->worker_idle) {
-        return parse_duration("--worker-idle", raw->worker_idle, &r->worker_idle_s, err);
-    }
-    if (idle_env) {
-        return parse_duration("WEFT_WORKER_IDLE", idle_env, &r->worker_idle_s, err);
-    }
-    return 0;
+    return weft_request_worker_idle(raw->worker_idle, &r->worker_idle_s, err);
 }
 
 /* The path of a file that will be written: absolute, in a directory that exists. */
@@ -556,10 +570,16 @@ static int set_results(struct weft_request *r, const struct raw *raw, struct wef
     if (add_all(r, "--tag", &raw->tags, weft_request_add_tag, err) < 0 ||
         add_all(r, "--output", &raw->outputs, weft_request_add_output, err) < 0 ||
         set_file("--metadata-file", raw->metadata_file, &r->metadata_file, err) < 0 ||
-        set_file("--iidfile", raw->iidfile, &r->iidfile, err) < 0 || set_attests(r, raw, err) < 0) {
+        set_file("--iidfile", raw->iidfile, &r->iidfile, err) < 0 || set_attests(r, raw, err) < 0 ||
+        add_all(r, "--annotation", &raw->annotations, weft_request_add_annotation, err) < 0) {
         return -1;
     }
-    return weft_request_check_outputs(r, err);
+    if (weft_request_set_outputs(r, raw->push, raw->load, err) < 0 ||
+        add_all(r, "--cache-from", &raw->cache_from, weft_request_add_cache_from, err) < 0 ||
+        add_all(r, "--cache-to", &raw->cache_to, weft_request_add_cache_to, err) < 0) {
+        return -1;
+    }
+    return weft_request_check_caches(r, err);
 }
 
 /* SOURCE_DATE_EPOCH: buildctl makes the variable a build argument where that is not given.
@@ -636,7 +656,11 @@ static int resolve(struct weft_request *r, const struct raw *raw, struct weft_er
         return -1;
     }
     weft_strv_concat(&r->ignored, &raw->ignored);
+    if (raw->fail_fast && raw->allow_partial) {
+        return weft_fail(err, WEFT_E_USAGE, "--fail-fast and --allow-partial exclude each other");
+    }
     r->fail_fast = raw->fail_fast;
+    r->allow_partial = raw->allow_partial;
     r->debug = raw->debug;
     if (set_progress(r, raw, err) < 0 || set_workers(r, raw, err) < 0 ||
         set_platforms(r, raw, err) < 0 ||
@@ -646,7 +670,10 @@ static int resolve(struct weft_request *r, const struct raw *raw, struct weft_er
         set_inputs(r, raw, err) < 0) {
         return -1;
     }
-    return set_results(r, raw, err);
+    if (set_results(r, raw, err) < 0 || weft_request_set_log_dir(r, raw->log_dir, err) < 0) {
+        return -1;
+    }
+    return weft_request_set_call(r, raw->call, raw->check, err);
 }
 
 int weft_request_parse(int argc, char *const *argv, struct weft_request *out, struct weft_err **err)
@@ -677,8 +704,7 @@ void weft_request_finish(struct weft_request *r)
         free(r->contexts[i].digest);
     }
     for (size_t i = 0; i < r->n_outputs; i++) {
-        free(r->outputs[i].dest);
-        weft_strv_finish(&r->outputs[i].attrs);
+        weft_request_output_finish(&r->outputs[i]);
     }
     free(r->contexts);
     free(r->outputs);
@@ -689,11 +715,17 @@ void weft_request_finish(struct weft_request *r)
     free(r->network);
     free(r->metadata_file);
     free(r->iidfile);
+    free(r->call);
+    free(r->call_platforms);
+    free(r->log_dir);
     free(r->os_version);
     free(r->qemu);
     weft_cpu_choices_finish(&r->cpu);
     weft_strv_finish(&r->qemu_dirs);
+    weft_registry_hosts_finish(&r->registries);
+    weft_annotations_finish(&r->annotations);
     weft_strv_finish(&r->tags);
+    weft_strv_finish(&r->bare_tags);
     weft_strv_finish(&r->build_args);
     weft_strv_finish(&r->labels);
     weft_strv_finish(&r->secrets);
@@ -704,5 +736,9 @@ void weft_request_finish(struct weft_request *r)
     weft_strv_finish(&r->hosts);
     weft_strv_finish(&r->ulimits);
     weft_strv_finish(&r->ignored);
+    weft_strv_finish(&r->notices);
+    weft_strv_finish(&r->cache_secrets);
+    weft_caches_finish(&r->cache_from);
+    weft_caches_finish(&r->cache_to);
     *r = (struct weft_request){0};
 }

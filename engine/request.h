@@ -13,6 +13,8 @@
 #include <stdio.h>
 
 #include "base/str.h"
+#include "engine/annotation.h"
+#include "engine/registry/hosts.h"
 #include "platforms/cpu.h"
 #include "platforms/platform.h"
 
@@ -24,16 +26,31 @@ struct weft_flag;
 enum weft_output_type {
     WEFT_OUTPUT_OCI,
     WEFT_OUTPUT_LOCAL,
-    WEFT_OUTPUT_TAR
+    WEFT_OUTPUT_TAR,
+    WEFT_OUTPUT_IMAGE, /* in the workers, or pushed to registries */
+    WEFT_OUTPUT_DOCKER
 };
 
 /** One -o/--output. */
 struct weft_output {
     enum weft_output_type type;
-    char *dest; /* absolute path, or "-": standard output (oci with tar=true, and tar) */
+    char *dest; /* absolute path, or "-": standard output (tar files). NULL: an image, or a docker
+                   image that is loaded */
     bool tar;   /* oci: one tar file (default), or with tar=false a layout directory */
     struct weft_strv attrs; /* "key=value" for BuildKit's exporter: compression=zstd, ... */
+    /* oci, image and docker: what it is called, full references, those of --tag if there are any;
+     * pushed by digest: without tags */
+    struct weft_strv names;
+    struct weft_strv bare; /* the same, without the tag "latest" where none was given */
+    /* image */
+    bool push;
+    bool by_digest; /* no tag is set */
+    bool insecure;  /* the registry may be without TLS, or with a certificate that nobody knows */
+    bool canonical; /* its names are told with the digest */
 };
+
+/** Whether the output is the image itself and not its files. */
+bool weft_output_is_image(const struct weft_output *o);
 
 enum weft_context_kind {
     WEFT_CONTEXT_DIR,
@@ -62,6 +79,33 @@ enum weft_progress_mode {
     WEFT_PROGRESS_QUIET,
 };
 
+enum weft_cache_type {
+    WEFT_CACHE_REGISTRY,
+    WEFT_CACHE_LOCAL,
+    WEFT_CACHE_INLINE,
+    WEFT_CACHE_GHA,
+    WEFT_CACHE_S3,
+    WEFT_CACHE_AZBLOB,
+};
+
+/** One --cache-from or --cache-to. */
+struct weft_cache {
+    enum weft_cache_type type;
+    struct weft_strv attrs; /* "key=value", checked; ref in full, src and dest absolute; of a secret
+                               the value is WEFT_CACHE_SECRET_MARK and its index in cache_secrets */
+};
+
+struct weft_caches {
+    struct weft_cache *v;
+    size_t n;
+};
+
+/** "registry", "s3", ... */
+const char *weft_cache_type_name(enum weft_cache_type type);
+
+/** The value of an attribute, or NULL. Borrowed. */
+const char *weft_cache_attr(const struct weft_cache *c, const char *key);
+
 /** Start from {0}; end with weft_request_finish. */
 struct weft_request {
     char *context;                   /* absolute directory */
@@ -69,7 +113,9 @@ struct weft_request {
     struct weft_platform *platforms; /* in the order given, each once; at least one */
     size_t n_platforms;
     char *os_version;            /* of a windows platform, "10.0.20348.1"; or NULL */
-    struct weft_strv tags;       /* full references: "docker.io/library/app:latest" */
+    struct weft_strv tags;       /* full references: "docker.io/library/app:latest"; all names that
+                                    the image gets anywhere */
+    struct weft_strv bare_tags;  /* those of --tag, without the tag "latest" where none was given */
     char *target;                /* or NULL */
     struct weft_strv build_args; /* "K=V"; a bare K was resolved from the environment, or dropped
                                     where it is unset */
@@ -91,26 +137,41 @@ struct weft_request {
     /* --provenance (also false) or --attest type=provenance was on the command line, or
      * BUILDX_NO_DEFAULT_ATTESTATIONS is true: no default */
     bool provenance_given;
-    bool sbom_given; /* --sbom or --attest type=sbom was on the command line */
+    bool sbom_given;                     /* --sbom or --attest type=sbom was on the command line */
+    struct weft_annotations annotations; /* --annotation, and the outputs' annotation attributes */
     struct weft_output *outputs;
     size_t n_outputs;
-    bool cache_only; /* --output type=cacheonly: that nothing is written is what was asked for */
-    char *metadata_file; /* absolute path, or NULL */
-    char *iidfile;       /* absolute path, or NULL */
+    bool names_unused; /* an output has a name= that --tag goes before */
+    bool cache_only;   /* --output type=cacheonly: that nothing is written is what was asked for */
+    struct weft_caches cache_from;
+    struct weft_caches cache_to;
+    struct weft_strv cache_secrets; /* values of their attributes that must show up nowhere */
+    char *metadata_file;            /* absolute path, or NULL */
+    char *iidfile;                  /* absolute path, or NULL */
     enum weft_progress_mode progress;
     bool quiet;
     bool fail_fast;
-    long jobs; /* solves at once; 0: weft chooses */
+    bool allow_partial; /* what succeeded is written also if a platform failed */
+    long jobs;          /* solves at once; 0: weft chooses */
     bool pull_frontend;
     /* CPUs and QEMU: those of the config file, and over them those of the flags */
     struct weft_cpu_choices cpu;
-    char *qemu;                 /* a version, or an absolute directory; or NULL */
-    struct weft_strv qemu_dirs; /* absolute directories to look in first */
+    char *qemu;                            /* a version, or an absolute directory; or NULL */
+    struct weft_strv qemu_dirs;            /* absolute directories to look in first */
+    struct weft_registry_hosts registries; /* of the config file */
     enum weft_workers_mode workers;
     long worker_idle_s;       /* seconds after which an idle worker is stopped; 0: at once */
     struct weft_strv ignored; /* flags that were given and do nothing: "squash" */
+    struct weft_strv notices; /* what the user should know of the flags, before the build */
     bool debug;
-    bool help; /* the user wants weft_request_help, and nothing else here is set */
+    /* --call: the frontend's method, such as "lint", and how its answer is shown. Then `platforms`
+     * has only the first, and there are no outputs. */
+    char *call;           /* NULL: a build */
+    char *call_platforms; /* all of them: "linux/amd64,linux/arm64" */
+    bool call_json;
+    bool call_ignore_status;
+    char *log_dir; /* absolute, or NULL */
+    bool help;     /* the user wants weft_request_help, and nothing else here is set */
 };
 
 /**
@@ -130,5 +191,9 @@ void weft_request_help(FILE *out);
 
 /** The table that drives parser and help. Static. */
 const struct weft_flag *weft_request_flags(size_t *n);
+
+/** The seconds that --worker-idle says, or else WEFT_WORKER_IDLE, or else the default. `value` may
+ * be NULL. The flag's or the variable's name is in the error. */
+int weft_request_worker_idle(const char *value, long *out_s, struct weft_err **err);
 
 #endif

@@ -28,6 +28,8 @@ int weft_request_set_emulation(struct weft_request *r, const struct weft_strv *c
         r->qemu = weft_steal(&settings.qemu);
         r->qemu_dirs = settings.qemu_dirs;
         settings.qemu_dirs = (struct weft_strv){0};
+        r->registries = settings.registries;
+        settings.registries = (struct weft_registry_hosts){0};
     }
     weft_settings_finish(&settings);
     return rc;

@@ -9,14 +9,36 @@
 
 #include "engine/request.h"
 
-/** One --output. name= is added to the tags. */
+/** One --output. */
 int weft_request_add_output(struct weft_request *r, const char *value, struct weft_err **err);
 
-/** What the outputs may not be together, or with other flags. */
-int weft_request_check_outputs(const struct weft_request *r, struct weft_err **err);
+/**
+ * Add what --push and --load stand for, give the outputs their names, and check what they may not
+ * be together, or with other flags. Tags, platforms, attestations and annotations are there.
+ */
+int weft_request_set_outputs(struct weft_request *r, bool push, bool load, struct weft_err **err);
 
-/** One --tag, or one of the names of an output. */
+void weft_request_output_finish(struct weft_output *o);
+
+/** One --tag. */
 int weft_request_add_tag(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** A name of an image, in full to `names` and with no tag made up to `bare`, unless it is there. */
+int weft_request_add_name(struct weft_strv *names, struct weft_strv *bare, const char *value,
+                          struct weft_err **err);
+
+/** One --annotation. */
+int weft_request_add_annotation(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** Whether an attribute of an output, in lower case, is an annotation: "annotation-index.NAME". */
+bool weft_request_is_annotation(const char *key);
+
+/** One of them. */
+int weft_request_add_annotation_attr(struct weft_request *r, const char *key, const char *value,
+                                     struct weft_err **err);
+
+/** Whether all annotations are for platforms that are built. */
+int weft_request_check_annotations(const struct weft_request *r, struct weft_err **err);
 
 /** One --build-context. A later one of the same name counts. */
 int weft_request_add_context(struct weft_request *r, const char *value, struct weft_err **err);
@@ -43,8 +65,25 @@ int weft_request_set_shm_size(struct weft_request *r, const char *value, struct 
 /** One --ulimit. */
 int weft_request_add_ulimit(struct weft_request *r, const char *value, struct weft_err **err);
 
+/** One --cache-from or --cache-to. A gha cache outside of GitHub's jobs becomes a notice. */
+int weft_request_add_cache_from(struct weft_request *r, const char *value, struct weft_err **err);
+int weft_request_add_cache_to(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** What they may not be together, or with outputs and platforms; BUILDKIT_INLINE_CACHE among the
+ * build arguments is one more. The flags' names are in the errors. */
+int weft_request_check_caches(struct weft_request *r, struct weft_err **err);
+void weft_caches_finish(struct weft_caches *list);
+
 /** One --no-cache-filter. */
 int weft_request_add_no_cache(struct weft_request *r, const char *value, struct weft_err **err);
+
+/** --call (or NULL) and --check, over what outputs and platforms there are. The flags' names are in
+ * the errors. */
+int weft_request_set_call(struct weft_request *r, const char *value, bool check,
+                          struct weft_err **err);
+
+/** --log-dir, or NULL. It is made when the build begins. The flag's name is in the errors. */
+int weft_request_set_log_dir(struct weft_request *r, const char *value, struct weft_err **err);
 
 /** PATH and --file (or NULL). */
 int weft_request_set_source(struct weft_request *r, const char *path, const char *file,

@@ -9,11 +9,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/err.h"
 #include "base/fs.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "engine/layout_name.h"
 #include "engine/reference.h"
 #include "engine/request_parts.h"
 
@@ -170,144 +169,6 @@ static char *context_name(const char *name, struct weft_err **err)
     return out;
 }
 
-/* Whether an entry of an index.json has this tag, or this as its name in full. */
-static bool entry_has_tag(const struct weft_json *entry, const char *tag)
-{
-    const struct weft_json *a = weft_json_get(entry, "annotations");
-    const char *ref = weft_json_str(a, "org.opencontainers.image.ref.name");
-    const char *name = weft_json_str(a, "io.containerd.image.name");
-
-    return weft_str_eq(ref, tag) || weft_str_eq(name, tag);
-}
-
-static void list_tags(const struct weft_json *entries, struct weft_buf *b)
-{
-    for (size_t i = 0; i < weft_json_len(entries); i++) {
-        const struct weft_json *a = weft_json_get(weft_json_at(entries, i), "annotations");
-        const char *ref = weft_json_str(a, "org.opencontainers.image.ref.name");
-
-        if (ref) {
-            weft_auto_free char *shown = weft_printable(ref);
-
-            weft_buf_printf(b, "%s%s", b->len > 0 ? ", " : "", shown);
-        }
-    }
-}
-
-/*
- * The digest of the image with a tag (NULL: "latest", or the only image there is). The tag is said
- * to be missing only with the list of those that there are: it is mostly a typing error.
- */
-static char *find_image(const char *dir, const char *tag, struct weft_err **err)
-{
-    weft_auto_free char *path = weft_path_join(dir, "index.json");
-    weft_auto_json index = NULL;
-    weft_auto_err broken = NULL;
-    weft_auto_buf tags = {0};
-    const struct weft_json *entries;
-    const char *digest = NULL;
-
-    if (!weft_exists(path)) {
-        weft_fail(err, WEFT_E_USAGE, "%s is not an OCI layout: it has no index.json", dir);
-        return NULL;
-    }
-    index = weft_json_load(path, &broken);
-    if (!index) {
-        weft_fail(err, WEFT_E_USAGE, "%s", broken->msg);
-        return NULL;
-    }
-    entries = weft_json_get(index, "manifests");
-    for (size_t i = 0; i < weft_json_len(entries); i++) {
-        const struct weft_json *entry = weft_json_at(entries, i);
-        const char *found = weft_json_str(entry, "digest");
-
-        if (!entry_has_tag(entry, tag ? tag : "latest")) {
-            continue;
-        }
-        if (digest && !weft_str_eq(digest, found)) {
-            weft_fail(err, WEFT_E_USAGE, "%s has several images with the tag %s", dir,
-                      tag ? tag : "latest");
-            weft_err_hint(err, "name it by digest: @sha256:...");
-            return NULL;
-        }
-        digest = found;
-    }
-    if (!digest && !tag && weft_json_len(entries) == 1) {
-        digest = weft_json_str(weft_json_at(entries, 0), "digest");
-    }
-    if (!digest) {
-        weft_fail(err, WEFT_E_USAGE, "%s has no image with the tag %s", dir, tag ? tag : "latest");
-        list_tags(entries, &tags);
-        if (tags.len > 0) {
-            weft_err_hint(err, "one of its tags: %s", tags.data);
-        }
-        return NULL;
-    }
-    if (!weft_digest_valid(digest)) {
-        weft_fail(err, WEFT_E_USAGE, "%s: the digest of the image is malformed", path);
-        return NULL;
-    }
-    return weft_xstrdup(digest);
-}
-
-/* Cut "DIR:TAG" where DIR is a directory; colons may be in either. Returns the tag, or NULL. */
-static char *cut_tag(char *text)
-{
-    char *first = strchr(text, ':');
-
-    for (char *colon = first; colon && !weft_is_dir(text); colon = strchr(colon + 1, ':')) {
-        *colon = '\0';
-        if (weft_is_dir(text)) {
-            return colon + 1;
-        }
-        *colon = ':';
-    }
-    if (!first || weft_is_dir(text)) {
-        return NULL;
-    }
-    *first = '\0'; /* there is no such directory: the error names the likely one */
-    return first + 1;
-}
-
-/* "DIR[:TAG][@DIGEST]" */
-static int parse_layout(struct weft_named_context *c, const char *text, struct weft_err **err)
-{
-    weft_auto_free char *dir = weft_xstrdup(text);
-    weft_auto_free char *blobs = NULL;
-    weft_auto_free char *blob = NULL;
-    char *at = strstr(dir, "@sha256:");
-    char *tag;
-
-    if (at) {
-        *at = '\0';
-        if (!weft_digest_valid(at + 1)) {
-            return weft_fail(err, WEFT_E_USAGE,
-                             "the digest is not \"sha256:\" and 64 hexadecimal digits");
-        }
-        c->digest = weft_xstrdup(at + 1);
-    }
-    tag = cut_tag(dir);
-    if (tag && !*tag) {
-        return weft_fail(err, WEFT_E_USAGE, "the tag is empty");
-    }
-    c->path = real_dir(dir, err);
-    if (!c->path) {
-        return -1;
-    }
-    if (!c->digest) {
-        c->digest = find_image(c->path, tag, err);
-        if (!c->digest) {
-            return -1;
-        }
-    }
-    blobs = weft_path_join(c->path, "blobs/sha256");
-    blob = weft_path_join(blobs, weft_digest_hex(c->digest));
-    if (!weft_exists(blob)) {
-        return weft_fail(err, WEFT_E_USAGE, "%s has no blob %s", c->path, c->digest);
-    }
-    return 0;
-}
-
 static int parse_context(struct weft_named_context *c, const char *value, struct weft_err **err)
 {
     static const char scheme[] = "oci-layout://";
@@ -324,7 +185,7 @@ static int parse_context(struct weft_named_context *c, const char *value, struct
     }
     if (weft_starts_with(eq + 1, scheme)) {
         c->kind = WEFT_CONTEXT_OCI_LAYOUT;
-        return parse_layout(c, eq + 1 + strlen(scheme), err);
+        return weft_layout_name_parse(eq + 1 + strlen(scheme), &c->path, &c->digest, err);
     }
     if (!weft_exists(eq + 1) && is_remote(eq + 1)) {
         weft_auto_free char *shown = weft_printable(eq + 1);

@@ -16,34 +16,19 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "engine/request_parts.h"
+#include "engine/settings_reader.h"
 
 enum {
     WORD_MAX = 4096 /* no path is longer */
 };
 
-/*
- * The text is read as a stream of events, never as a document: what is not in the schema ends the
- * reading where it is met, so that there is nothing for aliases to multiply or for depth to fill.
- */
-struct reader {
-    struct fy_diag *diag; /* collects what the library would print */
-    struct fy_parser *parser;
-    struct fy_event *event; /* the present one; freed by the next */
-    int line, column;       /* from 1: of the last event that has a place */
-    const char *name;
-    const char *dir; /* what relative directories are relative to; NULL: the working directory */
-    struct weft_settings *out;
-    struct weft_err **err;
-};
-
-/* Put the file and the present place in it before the error. Returns -1. */
-static int at_event(const struct reader *r)
+int weft_reader_here(const struct weft_reader *r)
 {
     return weft_err_wrap(r->err, "%s:%d:%d", r->name, r->line, r->column);
 }
 
 /* What the library found wrong. */
-static int syntax_error(const struct reader *r)
+static int syntax_error(const struct weft_reader *r)
 {
     const struct fy_diag_error *e;
     void *iter = NULL;
@@ -58,11 +43,11 @@ static int syntax_error(const struct reader *r)
         return weft_err_wrap(r->err, "%s:%d:%d", r->name, e->line, e->column);
     }
     weft_fail(r->err, WEFT_E_USAGE, "not YAML");
-    return at_event(r);
+    return weft_reader_here(r);
 }
 
 /* What a value may carry besides itself. */
-static int check_plain(const struct reader *r)
+static int check_plain(const struct weft_reader *r)
 {
     const struct fy_event *e = r->event;
     const struct fy_token *anchor = NULL;
@@ -70,7 +55,7 @@ static int check_plain(const struct reader *r)
 
     if (e->type == FYET_ALIAS) {
         weft_fail(r->err, WEFT_E_USAGE, "an alias (*), and weft knows none: write out the value");
-        return at_event(r);
+        return weft_reader_here(r);
     }
     if (e->type == FYET_SCALAR) {
         anchor = e->scalar.anchor;
@@ -85,7 +70,7 @@ static int check_plain(const struct reader *r)
     if (anchor || tag) {
         weft_fail(r->err, WEFT_E_USAGE, "%s, and weft knows none: leave it out",
                   anchor ? "an anchor (&)" : "a tag (!)");
-        return at_event(r);
+        return weft_reader_here(r);
     }
     return 0;
 }
@@ -100,7 +85,7 @@ static bool is_absent(const struct fy_event *e)
 
 /* Go on to the next event. What is not there has the place of its key: libfyaml 0.7 and 0.9 differ
  * in what they call its own. */
-static int next(struct reader *r)
+int weft_reader_next(struct weft_reader *r)
 {
     const struct fy_mark *mark;
 
@@ -119,13 +104,17 @@ static int next(struct reader *r)
     return check_plain(r);
 }
 
-static bool is(const struct reader *r, enum fy_event_type type)
+static bool is(const struct weft_reader *r, enum fy_event_type type)
 {
     return r->event->type == type;
 }
 
-/* The present event's text, which must be one; `what` is what it is called. Caller frees. */
-static char *get_text(const struct reader *r, const char *what)
+bool weft_reader_is_map(const struct weft_reader *r)
+{
+    return is(r, FYET_MAPPING_START);
+}
+
+char *weft_reader_text(const struct weft_reader *r, const char *what)
 {
     const char *text = NULL;
     size_t len = 0;
@@ -138,37 +127,32 @@ static char *get_text(const struct reader *r, const char *what)
                   is(r, FYET_MAPPING_START)    ? "is a word, not a map"
                   : is(r, FYET_SEQUENCE_START) ? "is a word, not a list"
                                                : "has no value");
-        at_event(r);
+        weft_reader_here(r);
         return NULL;
     }
     if (len > WORD_MAX || memchr(text, '\0', len)) {
         weft_fail(r->err, WEFT_E_USAGE, "%s %s", what,
                   len > WORD_MAX ? "is too long" : "holds a NUL character");
-        at_event(r);
+        weft_reader_here(r);
         return NULL;
     }
     return weft_xstrndup(text, len);
 }
 
-/* What a map's member is read by; the present event is the first of its value, and the last one
- * afterwards. */
-typedef int member_fn(struct reader *r, const char *key);
-
-/* Read a map, of which the present event is the start. */
-static int read_map(struct reader *r, const char *what, member_fn *fn)
+int weft_reader_map(struct weft_reader *r, const char *what, weft_reader_member_fn *fn)
 {
     weft_auto_strv seen = {0};
 
     for (;;) {
         weft_auto_free char *key = NULL;
 
-        if (next(r) < 0) {
+        if (weft_reader_next(r) < 0) {
             return -1;
         }
         if (is(r, FYET_MAPPING_END)) {
             return 0;
         }
-        key = get_text(r, what);
+        key = weft_reader_text(r, what);
         if (!key) {
             return -1;
         }
@@ -176,7 +160,7 @@ static int read_map(struct reader *r, const char *what, member_fn *fn)
             weft_auto_free char *shown = weft_printable(key);
 
             weft_fail(r->err, WEFT_E_USAGE, "\"%s\" is there twice", shown);
-            return at_event(r);
+            return weft_reader_here(r);
         }
         weft_strv_add(&seen, key);
         if (fn(r, key) < 0) {
@@ -185,9 +169,29 @@ static int read_map(struct reader *r, const char *what, member_fn *fn)
     }
 }
 
+int weft_reader_list(struct weft_reader *r, const char *what, const char *of,
+                     weft_reader_item_fn *fn)
+{
+    if (!is(r, FYET_SEQUENCE_START)) {
+        weft_fail(r->err, WEFT_E_USAGE, "%s is a list of %s", what, of);
+        return weft_reader_here(r);
+    }
+    for (;;) {
+        if (weft_reader_next(r) < 0) {
+            return -1;
+        }
+        if (is(r, FYET_SEQUENCE_END)) {
+            return 0;
+        }
+        if (fn(r) < 0) {
+            return -1;
+        }
+    }
+}
+
 /* ---- cpu ---- */
 
-static int read_cpu_of(struct reader *r, const char *key)
+static int read_cpu_of(struct weft_reader *r, const char *key)
 {
     struct weft_platform platform;
     weft_auto_free char *value = NULL;
@@ -198,39 +202,39 @@ static int read_cpu_of(struct reader *r, const char *key)
 
         weft_fail(r->err, WEFT_E_USAGE, "\"%s\" is not a platform", shown);
         weft_err_hint(r->err, "a model with a comma in it is quoted: \"cortex-a53,aes=off\"");
-        return at_event(r);
+        return weft_reader_here(r);
     }
     if (weft_platform_parse(key, &platform, r->err) < 0) {
-        return at_event(r);
+        return weft_reader_here(r);
     }
     for (size_t i = 0; i < r->out->cpu.n; i++) {
         if (weft_platform_eq(&r->out->cpu.v[i].platform, &platform)) {
             weft_fail(r->err, WEFT_E_USAGE, "\"%s\" is there twice, under another name", key);
-            return at_event(r);
+            return weft_reader_here(r);
         }
     }
-    if (next(r) < 0) {
+    if (weft_reader_next(r) < 0) {
         return -1;
     }
-    value = get_text(r, "the CPU of a platform");
+    value = weft_reader_text(r, "the CPU of a platform");
     if (!value) {
         return -1;
     }
     choice = weft_fmt("%s=%s", key, value);
-    return weft_cpu_choices_add(&r->out->cpu, choice, r->err) < 0 ? at_event(r) : 0;
+    return weft_cpu_choices_add(&r->out->cpu, choice, r->err) < 0 ? weft_reader_here(r) : 0;
 }
 
-static int read_cpu(struct reader *r)
+static int read_cpu(struct weft_reader *r)
 {
     weft_auto_free char *policy = NULL;
 
-    if (next(r) < 0) {
+    if (weft_reader_next(r) < 0) {
         return -1;
     }
     if (is(r, FYET_MAPPING_START)) {
-        return read_map(r, "a platform", read_cpu_of);
+        return weft_reader_map(r, "a platform", read_cpu_of);
     }
-    policy = get_text(r, "cpu");
+    policy = weft_reader_text(r, "cpu");
     if (!policy) {
         return -1;
     }
@@ -240,9 +244,9 @@ static int read_cpu(struct reader *r)
         weft_fail(r->err, WEFT_E_USAGE, "\"%s\" is no policy; platforms are written as a map",
                   shown);
         weft_err_hint(r->err, "cpu: {PLATFORM: MODEL}");
-        return at_event(r);
+        return weft_reader_here(r);
     }
-    return weft_cpu_choices_add(&r->out->cpu, policy, r->err) < 0 ? at_event(r) : 0;
+    return weft_cpu_choices_add(&r->out->cpu, policy, r->err) < 0 ? weft_reader_here(r) : 0;
 }
 
 /* ---- qemu ---- */
@@ -266,21 +270,27 @@ static bool is_version(const char *s)
     }
 }
 
-/* A directory that is there, as an absolute path. */
-static char *get_dir(const char *text, const char *dir, struct weft_err **err)
+char *weft_reader_path(const char *text, const char *dir, struct weft_err **err)
 {
     weft_auto_free char *joined = NULL;
-    weft_auto_free char *abs = NULL;
-    weft_auto_free char *shown = NULL;
 
     if (text[0] == '~') {
-        shown = weft_printable(text);
+        weft_auto_free char *shown = weft_printable(text);
+
         weft_fail(err, WEFT_E_USAGE, "\"%s\": a ~ is not expanded here", shown);
         weft_err_hint(err, "write the whole path");
         return NULL;
     }
     joined = text[0] == '/' || !dir ? weft_xstrdup(text) : weft_path_join(dir, text);
-    abs = weft_path_abs(joined, err);
+    return weft_path_abs(joined, err);
+}
+
+/* A directory that is there, as an absolute path. */
+static char *get_dir(const char *text, const char *dir, struct weft_err **err)
+{
+    weft_auto_free char *abs = weft_reader_path(text, dir, err);
+    weft_auto_free char *shown = NULL;
+
     if (!abs) {
         return NULL;
     }
@@ -314,69 +324,58 @@ char *weft_settings_qemu(const char *text, const char *dir, struct weft_err **er
     return found;
 }
 
-static int read_qemu_use(struct reader *r)
+static int read_qemu_use(struct weft_reader *r)
 {
-    weft_auto_free char *text = get_text(r, "the QEMU to use");
+    weft_auto_free char *text = weft_reader_text(r, "the QEMU to use");
 
     if (!text) {
         return -1;
     }
     r->out->qemu = weft_settings_qemu(text, r->dir, r->err);
-    return r->out->qemu ? 0 : at_event(r);
+    return r->out->qemu ? 0 : weft_reader_here(r);
 }
 
-static int read_qemu_dirs(struct reader *r)
+static int read_qemu_dir(struct weft_reader *r)
 {
-    if (!is(r, FYET_SEQUENCE_START)) {
-        weft_fail(r->err, WEFT_E_USAGE, "dirs is a list of directories");
-        return at_event(r);
-    }
-    for (;;) {
-        weft_auto_free char *text = NULL;
-        char *dir;
+    weft_auto_free char *text = weft_reader_text(r, "a directory");
+    char *dir = text ? get_dir(text, r->dir, r->err) : NULL;
 
-        if (next(r) < 0) {
-            return -1;
-        }
-        if (is(r, FYET_SEQUENCE_END)) {
-            return 0;
-        }
-        text = get_text(r, "a directory");
-        dir = text ? get_dir(text, r->dir, r->err) : NULL;
-        if (!dir) {
-            return text ? at_event(r) : -1;
-        }
-        weft_strv_take(&r->out->qemu_dirs, dir);
+    if (!dir) {
+        return text ? weft_reader_here(r) : -1;
     }
+    weft_strv_take(&r->out->qemu_dirs, dir);
+    return 0;
 }
 
-static int read_qemu_key(struct reader *r, const char *key)
+static int read_qemu_key(struct weft_reader *r, const char *key)
 {
     static const char *const known[] = {"use", "dirs"};
 
     if (strcmp(key, "use") == 0) {
-        return next(r) < 0 ? -1 : read_qemu_use(r);
+        return weft_reader_next(r) < 0 ? -1 : read_qemu_use(r);
     }
     if (strcmp(key, "dirs") == 0) {
-        return next(r) < 0 ? -1 : read_qemu_dirs(r);
+        return weft_reader_next(r) < 0 ? -1
+                                       : weft_reader_list(r, "dirs", "directories", read_qemu_dir);
     }
     weft_request_unknown_key(key, "keys of qemu", known, 2, r->err);
-    return at_event(r);
+    return weft_reader_here(r);
 }
 
-static int read_qemu(struct reader *r)
+static int read_qemu(struct weft_reader *r)
 {
-    if (next(r) < 0) {
+    if (weft_reader_next(r) < 0) {
         return -1;
     }
-    return is(r, FYET_MAPPING_START) ? read_map(r, "a key", read_qemu_key) : read_qemu_use(r);
+    return is(r, FYET_MAPPING_START) ? weft_reader_map(r, "a key", read_qemu_key)
+                                     : read_qemu_use(r);
 }
 
 /* ---- the file ---- */
 
-static int read_key(struct reader *r, const char *key)
+static int read_key(struct weft_reader *r, const char *key)
 {
-    static const char *const known[] = {"cpu", "qemu"};
+    static const char *const known[] = {"cpu", "qemu", "registries"};
 
     if (strcmp(key, "cpu") == 0) {
         return read_cpu(r);
@@ -384,47 +383,51 @@ static int read_key(struct reader *r, const char *key)
     if (strcmp(key, "qemu") == 0) {
         return read_qemu(r);
     }
-    weft_request_unknown_key(key, "keys of the config file", known, 2, r->err);
-    return at_event(r);
+    if (strcmp(key, "registries") == 0) {
+        return weft_settings_read_registries(r);
+    }
+    weft_request_unknown_key(key, "keys of the config file", known, 3, r->err);
+    return weft_reader_here(r);
 }
 
 /* Whether the present event is a value that says nothing, as in a file of comments and "---". */
-static bool is_nothing(const struct reader *r)
+static bool is_nothing(const struct weft_reader *r)
 {
     size_t len = 0;
 
     return is(r, FYET_SCALAR) && (!fy_token_get_text(r->event->scalar.value, &len) || len == 0);
 }
 
-static int read_document(struct reader *r)
+static int read_document(struct weft_reader *r)
 {
-    if (next(r) < 0) {
+    if (weft_reader_next(r) < 0) {
         return -1;
     }
     if (is(r, FYET_MAPPING_START)) {
-        return read_map(r, "a key", read_key);
+        return weft_reader_map(r, "a key", read_key);
     }
     if (!is_nothing(r)) {
         weft_fail(r->err, WEFT_E_USAGE, "the config file is a map, such as \"cpu: max\"");
-        return at_event(r);
+        return weft_reader_here(r);
     }
     return 0;
 }
 
-static int read_stream(struct reader *r)
+static int read_stream(struct weft_reader *r)
 {
-    if (next(r) < 0 || next(r) < 0) { /* the start of the stream, and what comes first in it */
+    if (weft_reader_next(r) < 0 ||
+        weft_reader_next(r) < 0) { /* the start of the stream, and what comes first in it */
         return -1;
     }
     if (is(r, FYET_STREAM_END)) {
         return 0;
     }
-    if (read_document(r) < 0 || next(r) < 0 || next(r) < 0) {
+    if (read_document(r) < 0 || weft_reader_next(r) < 0 || weft_reader_next(r) < 0) {
         return -1;
     }
     if (!is(r, FYET_STREAM_END)) {
         weft_fail(r->err, WEFT_E_USAGE, "a second document begins, and a config file has one");
-        return at_event(r);
+        return weft_reader_here(r);
     }
     return 0;
 }
@@ -462,7 +465,7 @@ static struct fy_diag *create_diag(void)
     return diag;
 }
 
-static int read_text(struct reader *r, const char *text, size_t len)
+static int read_text(struct weft_reader *r, const char *text, size_t len)
 {
     struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_JSON_NONE, .diag = r->diag};
     int rc;
@@ -486,7 +489,8 @@ int weft_settings_parse(const char *text, size_t len, const char *name, struct w
     weft_auto_free char *shown = weft_printable(name);
     weft_auto_free char *dir = strchr(name, '/') ? weft_path_dir(name) : NULL;
     struct weft_settings s = {0};
-    struct reader r = {.line = 1, .column = 1, .name = shown, .dir = dir, .out = &s, .err = err};
+    struct weft_reader r = {
+        .line = 1, .column = 1, .name = shown, .dir = dir, .out = &s, .err = err};
     int rc;
 
     if (check_bytes(text, len, shown, err) < 0) {
@@ -594,5 +598,6 @@ void weft_settings_finish(struct weft_settings *c)
     free(c->qemu);
     weft_cpu_choices_finish(&c->cpu);
     weft_strv_finish(&c->qemu_dirs);
+    weft_registry_hosts_finish(&c->registries);
     *c = (struct weft_settings){0};
 }

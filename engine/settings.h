@@ -10,12 +10,14 @@
 #include <stddef.h>
 
 #include "base/str.h"
+#include "engine/registry/hosts.h"
 #include "platforms/cpu.h"
 
 struct weft_err;
 
 enum {
-    WEFT_SETTINGS_LIMIT = 1 << 20 /* bytes of a config file */
+    WEFT_SETTINGS_LIMIT = 1 << 20,     /* bytes of a config file */
+    WEFT_SETTINGS_PEM_LIMIT = 4 << 20, /* of a file of certificates that it names */
 };
 
 /** Start from {0}; end with weft_settings_finish. */
@@ -24,6 +26,7 @@ struct weft_settings {
     struct weft_cpu_choices cpu; /* cpu: max, or cpu: {linux/arm64: cortex-a72, ...} */
     char *qemu;                  /* qemu.use: a version or an absolute directory; or NULL */
     struct weft_strv qemu_dirs;  /* qemu.dirs: absolute directories to look in, before $PATH */
+    struct weft_registry_hosts registries; /* their files were there, and PEM */
 };
 
 /**
@@ -36,7 +39,7 @@ int weft_settings_load(struct weft_settings *out, struct weft_err **err);
 
 /**
  * The same for a text of len <= WEFT_SETTINGS_LIMIT bytes and a NUL behind them. `name` is what
- * errors call it; directories in it are relative to that of `name`, and looked up. `path` is not
+ * errors call it; paths in it are relative to the directory of `name`, and looked up. `path` is not
  * set.
  */
 int weft_settings_parse(const char *text, size_t len, const char *name, struct weft_settings *out,

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/buildkit.h"
 #include "engine/holder.h"
 #include "engine/request.h"
 
@@ -112,10 +113,66 @@ static void add_build_args(const struct weft_solve *s, struct weft_strv *argv)
     }
 }
 
+/* Whether the result will be an index, so that there is room for a provenance that only goes where
+ * there is room. */
+static bool makes_index(const struct weft_request *r)
+{
+    static const char key[] = "BUILDKIT_MULTI_PLATFORM=";
+    bool index = r->n_platforms > 1 || r->attests.n > 0;
+
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        index |= r->outputs[i].type == WEFT_OUTPUT_IMAGE;
+    }
+    for (size_t i = 0; i < r->build_args.n; i++) {
+        bool asked;
+
+        if (weft_starts_with(r->build_args.v[i], key) &&
+            weft_parse_bool(r->build_args.v[i] + strlen(key), &asked) == 0) {
+            index |= asked;
+        }
+    }
+    return index;
+}
+
+/* "http://user:password@proxy:3128", in an argument or a part of one: where the password is, and
+ * its length; NULL: there is none. */
+static const char *find_password(const char *s, size_t *len)
+{
+    for (const char *p = s; (p = strstr(p, "://")); p += 3) {
+        const char *from = p + 3;
+        size_t host = strcspn(from, "/ ,?#\"'");
+        const char *at = memrchr(from, '@', host);
+        const char *colon = at ? memchr(from, ':', (size_t)(at - from)) : NULL;
+
+        if (colon) {
+            *len = (size_t)(at - colon) - 1;
+            return colon + 1;
+        }
+    }
+    return NULL;
+}
+
+char *weft_solve_shown(const struct weft_strv *argv)
+{
+    weft_auto_free char *line = weft_strv_join(argv, " ");
+    struct weft_buf b = {0};
+    const char *at = line;
+    const char *password;
+    size_t len;
+
+    while ((password = find_password(at, &len))) {
+        weft_buf_append(&b, at, (size_t)(password - at));
+        weft_buf_puts(&b, "***");
+        at = password + len;
+    }
+    weft_buf_puts(&b, at);
+    return weft_buf_steal(&b);
+}
+
 void weft_solve_attests(const struct weft_request *r, struct weft_strv *out)
 {
-    if (!r->provenance_given && r->n_platforms > 1) {
-        weft_strv_add(out, "provenance=mode=min");
+    if (!r->provenance_given && makes_index(r)) {
+        weft_strv_add(out, "provenance=mode=min,inline-only=true");
     }
     weft_strv_concat(out, &r->attests);
 }
@@ -167,18 +224,35 @@ static void add_run(const struct weft_request *r, struct weft_strv *argv)
     }
 }
 
-void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
+/* The program, the worker, and what both are told of the platform. */
+static void add_program(const struct weft_solve *s, struct weft_strv *argv)
 {
     const struct weft_request *r = s->request;
-    weft_auto_strv attests = {0};
     weft_auto_free char *platform = platform_text(s);
 
+    if (r->call) {
+        weft_strv_add(argv, "weft-session");
+        weft_strv_add(argv, "call");
+        weft_strv_addf(argv, "--addr=%s", s->address);
+        weft_strv_add(argv, "--opt");
+        weft_strv_addf(argv, "requestid=frontend.%s", r->call);
+        opt(argv, "platform", r->call_platforms);
+        return;
+    }
     weft_strv_add(argv, "buildctl");
     weft_strv_addf(argv, "--addr=%s", s->address);
     weft_strv_add(argv, "build");
     weft_strv_add(argv, "--progress=rawjson");
     weft_strv_add(argv, "--frontend=dockerfile.v0");
     opt(argv, "platform", platform);
+}
+
+void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
+{
+    const struct weft_request *r = s->request;
+    weft_auto_strv attests = {0};
+
+    add_program(s, argv);
     opt(argv, "filename", weft_path_base(r->dockerfile));
     add_contexts(s, argv);
     if (r->target) {
@@ -187,6 +261,9 @@ void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
     add_build_args(s, argv);
     add_salt(s, argv);
     each_opt(argv, "label:", &r->labels);
+    if (s->vcs) {
+        each_opt(argv, "", s->vcs);
+    }
     if (s->index) {
         opt(argv, "multi-platform", "true");
     }
@@ -195,6 +272,7 @@ void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
     if (r->pull) {
         opt(argv, "image-resolve-mode", "pull");
     }
+    weft_buildkit_registry_args(&r->registries, argv);
     each(argv, "--secret", &r->secrets);
     each(argv, "--ssh", &r->ssh);
     if (r->network && strcmp(r->network, "default") != 0) {
@@ -206,12 +284,22 @@ void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
         weft_strv_add(argv, "--allow"); /* asked for by name: buildx takes that for consent too */
         weft_strv_add(argv, "network.host");
     }
+    if (r->call) {
+        return;
+    }
     weft_solve_attests(r, &attests);
     each_opt(argv, "attest:", &attests);
+    if (s->caches) {
+        weft_strv_concat(argv, s->caches);
+    }
     for (size_t i = 0; i < s->n_outputs; i++) {
         weft_strv_add(argv, "--output");
         weft_strv_add(argv, s->outputs[i]);
     }
     weft_strv_add(argv, "--metadata-file");
     weft_strv_add(argv, s->metadata_file);
+    if (s->ref_file) {
+        weft_strv_add(argv, "--ref-file");
+        weft_strv_add(argv, s->ref_file);
+    }
 }

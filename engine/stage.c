@@ -23,8 +23,6 @@
 
 enum {
     CANCEL_POLL_MS = 100, /* how often a thread that waits for another's blob looks at `cancel` */
-    CONFIG_LIMIT = 16 << 20,
-    MANIFESTS_LIMIT = 10000, /* per image: an index that names an index many times multiplies */
 };
 
 enum blob_state {
@@ -46,6 +44,7 @@ struct weft_stage {
     char *layout_dir;
     char *blobs_dir;
     char *temp_dir;
+    enum weft_stage_blobs layers;
 
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t changed;
@@ -115,6 +114,16 @@ const char *weft_stage_blobs_dir(const struct weft_stage *s)
 const char *weft_stage_temp_dir(const struct weft_stage *s)
 {
     return s->temp_dir;
+}
+
+void weft_stage_set_blobs(struct weft_stage *s, enum weft_stage_blobs blobs)
+{
+    s->layers = blobs;
+}
+
+enum weft_stage_blobs weft_stage_blobs(const struct weft_stage *s)
+{
+    return s->layers;
 }
 
 void weft_stage_counts(struct weft_stage *s, size_t *blobs, size_t *copied)
@@ -190,8 +199,7 @@ static void release(struct weft_stage *s, struct blob *b, enum blob_state state,
     pthread_mutex_unlock(&s->lock);
 }
 
-/* The same error, but a file that is not there is a wrong image and not a refusal of the kernel. */
-static int blob_failed(struct weft_err *cause, const char *digest, struct weft_err **err)
+int weft_stage_blob_failed(struct weft_err *cause, const char *digest, struct weft_err **err)
 {
     if (cause->code == WEFT_E_IO && cause->sys == ENOENT) {
         weft_fail(err, WEFT_E_DIGEST, "blob %s is missing", digest);
@@ -209,7 +217,7 @@ static int blob_failed(struct weft_err *cause, const char *digest, struct weft_e
  * checked is what stays, also where it had to be copied. Returns enum weft_placed or -1.
  */
 static int bring(struct weft_stage *s, const char *src, const char *digest, uint64_t size_bytes,
-                 const atomic_bool *cancel, struct weft_err **err)
+                 bool check, const atomic_bool *cancel, struct weft_err **err)
 {
     weft_auto_free char *temp = weft_path_join(s->temp_dir, weft_digest_hex(digest));
     weft_auto_free char *dst = weft_path_join(s->blobs_dir, weft_digest_hex(digest));
@@ -218,7 +226,7 @@ static int bring(struct weft_stage *s, const char *src, const char *digest, uint
     if (placed < 0) {
         return -1;
     }
-    if (weft_digest_check_file(temp, digest, size_bytes, cancel, err) < 0) {
+    if (check && weft_digest_check_file(temp, digest, size_bytes, cancel, err) < 0) {
         unlink(temp);
         return -1;
     }
@@ -234,8 +242,9 @@ static int bring(struct weft_stage *s, const char *src, const char *digest, uint
     return placed;
 }
 
-static int take_blob(struct weft_stage *s, const char *blobs_dir, const struct weft_descriptor *d,
-                     const atomic_bool *cancel, struct weft_err **err)
+int weft_stage_add_blob(struct weft_stage *s, const char *blobs_dir,
+                        const struct weft_descriptor *d, bool check, const atomic_bool *cancel,
+                        struct weft_err **err)
 {
     weft_auto_free char *src = weft_path_join(blobs_dir, weft_digest_hex(d->digest));
     weft_auto_err cause = NULL;
@@ -252,10 +261,10 @@ static int take_blob(struct weft_stage *s, const char *blobs_dir, const struct w
                                d->digest, (unsigned long long)b->size_bytes,
                                (unsigned long long)d->size_bytes);
     }
-    placed = bring(s, src, d->digest, d->size_bytes, cancel, &cause);
+    placed = bring(s, src, d->digest, d->size_bytes, check, cancel, &cause);
     if (placed < 0) {
         release(s, b, BLOB_ABSENT, 0, false);
-        return blob_failed(cause, d->digest, err);
+        return weft_stage_blob_failed(cause, d->digest, err);
     }
     release(s, b, BLOB_DONE, d->size_bytes, placed == WEFT_PLACED_COPY);
     return 0;
@@ -280,239 +289,5 @@ int weft_stage_add_bytes(struct weft_stage *s, const void *data, size_t len,
         return -1;
     }
     release(s, b, BLOB_DONE, len, false);
-    return 0;
-}
-
-/* ---- an image ---- */
-
-void weft_image_finish(struct weft_image *image)
-{
-    for (size_t i = 0; i < image->n_manifests; i++) {
-        weft_descriptor_finish(&image->manifests[i].desc);
-    }
-    for (size_t i = 0; i < image->n_attestations; i++) {
-        weft_descriptor_finish(&image->attestations[i]);
-    }
-    free(image->manifests);
-    free(image->attestations);
-    weft_json_free(image->annotations);
-    memset(image, 0, sizeof(*image));
-}
-
-/* What a walk through one image carries along. */
-struct walk {
-    struct weft_stage *stage;
-    const char *blobs_dir;
-    const struct weft_platform *platform;
-    const atomic_bool *cancel;
-    struct weft_image *image;
-    size_t n_loaded;
-};
-
-/*
- * Read, check, parse and stage a manifest or an index. One read: what was checked is what is parsed
- * and what is staged. size_bytes < 0: not known.
- */
-static int load(struct walk *w, const char *digest, int64_t size_bytes, const char *media_type,
-                struct weft_manifest *out, size_t *len, struct weft_err **err)
-{
-    weft_auto_free char *path = weft_path_join(w->blobs_dir, weft_digest_hex(digest));
-    weft_auto_free char *data = NULL;
-    weft_auto_err cause = NULL;
-    char found[WEFT_DIGEST_SIZE];
-
-    if (is_set(w->cancel)) {
-        return weft_fail(err, WEFT_E_CANCELLED, "interrupted");
-    }
-    if (w->n_loaded++ >= MANIFESTS_LIMIT) {
-        return weft_fail(err, WEFT_E_FORMAT, "more than %d manifests", MANIFESTS_LIMIT);
-    }
-    if (weft_read_file(path, WEFT_MANIFEST_LIMIT, &data, len, &cause) < 0) {
-        return blob_failed(cause, digest, err);
-    }
-    weft_digest_bytes(data, *len, found);
-    if (strcmp(found, digest) != 0) {
-        return weft_fail(err, WEFT_E_DIGEST, "blob %s has the digest %s", digest, found);
-    }
-    if (size_bytes >= 0 && (uint64_t)size_bytes != *len) {
-        return weft_fail(err, WEFT_E_DIGEST, "blob %s has %zu bytes where %lld are due", digest,
-                         *len, (long long)size_bytes);
-    }
-    if (weft_manifest_parse(data, *len, media_type, out, err) < 0) {
-        return weft_err_wrap(err, "%s", digest);
-    }
-    return weft_stage_add_bytes(w->stage, data, *len, found, err);
-}
-
-/* Config and layers of a manifest. */
-static int take_content(struct walk *w, const struct weft_manifest *m, struct weft_err **err)
-{
-    if (take_blob(w->stage, w->blobs_dir, &m->config, w->cancel, err) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < m->n_children; i++) {
-        weft_auto_err e = NULL;
-
-        if (take_blob(w->stage, w->blobs_dir, &m->children[i], w->cancel, &e) == 0) {
-            continue;
-        }
-        if (weft_descriptor_is_foreign(&m->children[i])) {
-            weft_auto_free char *path =
-                weft_path_join(w->blobs_dir, weft_digest_hex(m->children[i].digest));
-
-            if (!weft_exists(path)) {
-                continue;
-            }
-        }
-        if (err) {
-            *err = weft_steal(&e);
-        }
-        return -1;
-    }
-    return 0;
-}
-
-/* Give a descriptor the platform that was asked for, or else that of the image's config; what the
- * config says of a version of Windows goes with it. */
-static int set_platform(struct walk *w, const struct weft_manifest *m, struct weft_descriptor *d,
-                        struct weft_err **err)
-{
-    weft_auto_free char *path =
-        weft_path_join(w->stage->blobs_dir, weft_digest_hex(m->config.digest));
-    weft_auto_free char *config = NULL;
-    struct weft_platform platform = {0};
-    size_t len;
-
-    if (w->platform && strcmp(w->platform->os, "windows") != 0) {
-        weft_descriptor_set_platform(d, w->platform);
-        return 0;
-    }
-    if (weft_read_file(path, CONFIG_LIMIT, &config, &len, err) < 0) {
-        return -1;
-    }
-    if (w->platform) {
-        platform = *w->platform;
-    } else if (weft_config_platform(config, len, &platform, err) < 0) {
-        return weft_err_wrap(err, "image config %s", m->config.digest);
-    }
-    weft_descriptor_set_platform(d, &platform);
-    if (strcmp(platform.os, "windows") == 0) {
-        weft_descriptor_set_os(d, config, len);
-    }
-    return 0;
-}
-
-/* Append a platform's manifest to the image; gives it a platform if its descriptor has none. */
-static int add_manifest(struct walk *w, const struct weft_descriptor *d,
-                        const struct weft_manifest *m, struct weft_err **err)
-{
-    struct weft_image *image = w->image;
-    struct weft_image_manifest *out;
-
-    image->manifests =
-        weft_xrealloc(image->manifests, image->n_manifests + 1, sizeof(*image->manifests));
-    out = &image->manifests[image->n_manifests++];
-    memset(out, 0, sizeof(*out));
-    weft_descriptor_copy(&out->desc, d);
-    if (!d->has_platform && set_platform(w, m, &out->desc, err) < 0) {
-        return -1;
-    }
-    memcpy(out->config_digest, m->config.digest, WEFT_DIGEST_SIZE);
-    out->n_layers = m->n_children;
-    for (size_t i = 0; i < m->n_children; i++) {
-        out->layers_size_bytes += m->children[i].size_bytes;
-    }
-    return 0;
-}
-
-static void add_attestation(struct weft_image *image, const struct weft_descriptor *d)
-{
-    image->attestations =
-        weft_xrealloc(image->attestations, image->n_attestations + 1, sizeof(*image->attestations));
-    weft_descriptor_copy(&image->attestations[image->n_attestations++], d);
-}
-
-static int take_manifest(struct walk *w, const struct weft_descriptor *d,
-                         const struct weft_manifest *m, struct weft_err **err)
-{
-    if (take_content(w, m, err) < 0) {
-        return -1;
-    }
-    if (weft_descriptor_is_attestation(d)) {
-        add_attestation(w->image, d);
-        return 0;
-    }
-    return add_manifest(w, d, m, err);
-}
-
-static int take_index(struct walk *w, const struct weft_manifest *index, int depth,
-                      struct weft_err **err)
-{
-    for (size_t i = 0; i < index->n_children; i++) {
-        const struct weft_descriptor *d = &index->children[i];
-        weft_auto_manifest m = {0};
-        size_t len;
-        int r;
-
-        if (!weft_media_is_index(d->media_type) && !weft_media_is_manifest(d->media_type)) {
-            weft_auto_free char *shown = weft_printable(d->media_type);
-
-            return weft_fail(err, WEFT_E_FORMAT, "index entry %s of unknown type '%.100s'",
-                             d->digest, shown);
-        }
-        if (load(w, d->digest, (int64_t)d->size_bytes, d->media_type, &m, &len, err) < 0) {
-            return -1;
-        }
-        if (m.is_index && depth >= WEFT_INDEX_DEPTH) {
-            return weft_fail(err, WEFT_E_FORMAT, "index %s lies more than %d deep", d->digest,
-                             WEFT_INDEX_DEPTH);
-        }
-        r = m.is_index ? take_index(w, &m, depth + 1, err) : take_manifest(w, d, &m, err);
-        if (r < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int take_root(struct walk *w, const char *root, struct weft_err **err)
-{
-    weft_auto_manifest m = {0};
-    weft_auto_descriptor d = {0};
-    size_t len;
-
-    if (load(w, root, -1, NULL, &m, &len, err) < 0) {
-        return -1;
-    }
-    w->image->was_index = m.is_index;
-    if (!m.is_index) {
-        weft_descriptor_init(&d, m.media_type, root, len, NULL);
-        return take_manifest(w, &d, &m, err);
-    }
-    w->image->annotations = m.annotations ? weft_json_copy(m.annotations) : NULL;
-    if (take_index(w, &m, 1, err) < 0) {
-        return -1;
-    }
-    return w->image->n_manifests > 0
-               ? 0
-               : weft_fail(err, WEFT_E_FORMAT, "index %s names no image", root);
-}
-
-int weft_stage_take_image(struct weft_stage *s, const char *blobs_dir, const char *root,
-                          const struct weft_platform *platform, const atomic_bool *cancel,
-                          struct weft_image *image, struct weft_err **err)
-{
-    struct walk w = {
-        .stage = s, .blobs_dir = blobs_dir, .platform = platform, .cancel = cancel, .image = image};
-
-    if (!weft_digest_valid(root)) {
-        weft_auto_free char *shown = weft_printable(root ? root : "");
-
-        return weft_fail(err, WEFT_E_FORMAT, "'%.100s' is not a sha256 digest", shown);
-    }
-    if (take_root(&w, root, err) < 0) {
-        weft_image_finish(image);
-        return weft_err_wrap(err, "image %s", root);
-    }
     return 0;
 }

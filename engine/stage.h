@@ -15,6 +15,7 @@
 
 #include "engine/descriptor.h"
 
+struct weft_annotations;
 struct weft_err;
 struct weft_stage;
 
@@ -56,6 +57,17 @@ const char *weft_stage_blobs_dir(const struct weft_stage *s);
 /** A directory inside the stage, outside the layout, for temporary files. Borrowed. */
 const char *weft_stage_temp_dir(const struct weft_stage *s);
 
+/** What becomes of an image's layers and configs. */
+enum weft_stage_blobs {
+    WEFT_STAGE_CHECK, /* each is read and checked: nothing else may be seen at a destination */
+    WEFT_STAGE_PLACE, /* layers are placed, not read: whoever takes them from here checks them */
+    WEFT_STAGE_LEAVE, /* layers stay where they are: what counts is the digest */
+};
+
+/** Say it before anything is taken; it is WEFT_STAGE_CHECK otherwise. */
+void weft_stage_set_blobs(struct weft_stage *s, enum weft_stage_blobs blobs);
+enum weft_stage_blobs weft_stage_blobs(const struct weft_stage *s);
+
 /**
  * Take an image into the stage: everything that its root refers to, each blob's size and SHA-256
  * checked with one read and placed without a copy where the file system allows it. A blob that
@@ -72,10 +84,38 @@ int weft_stage_take_image(struct weft_stage *s, const char *blobs_dir, const cha
                           const struct weft_platform *platform, const atomic_bool *cancel,
                           struct weft_image *image, struct weft_err **err);
 
+/** What a solve has made. All borrowed. */
+struct weft_stage_result {
+    const char *blobs_dir;
+    const char *root;
+    const struct weft_platform *platform;
+    const struct weft_annotations *annotations; /* of which those for a manifest are put into it;
+                                                   attestations follow it. Or NULL */
+};
+
+/**
+ * Take what a solve has made and engine/merge.h is going to merge: as weft_stage_take_image, but
+ * that its manifest is annotated, and that its own index is not kept, of which nothing refers to
+ * it in the end. Errors and threads: as there.
+ */
+int weft_stage_take_result(struct weft_stage *s, const struct weft_stage_result *result,
+                           const atomic_bool *cancel, struct weft_image *image,
+                           struct weft_err **err);
+
 /** Put bytes into the stage as a blob. `digest` receives its digest. Errors: WEFT_E_IO. Thread:
  * any. */
 int weft_stage_add_bytes(struct weft_stage *s, const void *data, size_t len,
                          char digest[WEFT_DIGEST_SIZE], struct weft_err **err);
+
+/** Bring one blob; with `check` it is read and checked. Errors: as weft_stage_take_image. Thread:
+ * any. */
+int weft_stage_add_blob(struct weft_stage *s, const char *blobs_dir,
+                        const struct weft_descriptor *d, bool check, const atomic_bool *cancel,
+                        struct weft_err **err);
+
+/** Give the error of a blob in the place of `cause`, that of its file: one that is not there is a
+ * wrong image and not a refusal of the kernel. Returns -1. */
+int weft_stage_blob_failed(struct weft_err *cause, const char *digest, struct weft_err **err);
 
 /** How many blobs the stage holds, and how many of them had to be copied (for -D and tests).
  * Thread: any. */

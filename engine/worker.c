@@ -26,6 +26,7 @@
 #include "engine/worker_end.h"
 #include "engine/worker_files.h"
 #include "engine/worker_launch.h"
+#include "engine/worker_registries.h"
 
 enum {
     POLL_MS = 50,
@@ -207,7 +208,8 @@ static int attach(const struct want *want, const struct weft_worker_files *f,
 }
 
 static char *spec_text(const struct want *want, const struct weft_worker_files *f,
-                       const char *runtime, const char *other, uint64_t share)
+                       const char *runtime, const char *other, uint64_t share,
+                       const char *registries)
 {
     const struct weft_worker_config *cfg = want->cfg;
     weft_auto_strv lines = {0};
@@ -235,6 +237,7 @@ static char *spec_text(const struct want *want, const struct weft_worker_files *
     weft_json_set_str(spec, "other_runtime", other);
     weft_json_set(spec, "env", env);
     weft_json_set_int(spec, "share_bytes", (int64_t)share);
+    weft_json_set_str(spec, "registries", registries);
     return weft_json_dump(spec, 2);
 }
 
@@ -248,6 +251,7 @@ static int prepare(const struct want *want, const struct weft_worker_files *f,
     weft_auto_free char *config_dir = weft_path_dir(f->config);
     weft_auto_free char *spec = NULL;
     weft_auto_free char *config = NULL;
+    weft_auto_free char *registries = weft_worker_registries_toml(cfg->registries, f->registries);
     struct weft_platform host;
     char host_name[WEFT_PLATFORM_SIZE];
     uint64_t share;
@@ -258,15 +262,17 @@ static int prepare(const struct want *want, const struct weft_worker_files *f,
     if (weft_mkdirs(f->state_dir, 0700, err) < 0 || weft_mkdirs(f->binfmt_dir, 0700, err) < 0) {
         return -1;
     }
-    if (weft_worker_config_budget(cfg, &share, err) < 0) {
+    if (weft_worker_registries_write(cfg->registries, f->registries, err) < 0 ||
+        weft_worker_config_budget(cfg, &share, err) < 0) {
         return -1;
     }
     share = weft_worker_disk_share(share, cfg->state_root);
     weft_platform_host(&host);
     /* in scope EXISTING only buildkitd can find out what it can run */
     config = weft_buildkit_config(
-        share, cfg->scope == WEFT_SCOPE_NAMESPACE ? weft_platform_format(&host, host_name) : NULL);
-    spec = spec_text(want, f, runtime, other, share);
+        share, cfg->scope == WEFT_SCOPE_NAMESPACE ? weft_platform_format(&host, host_name) : NULL,
+        registries);
+    spec = spec_text(want, f, runtime, other, share, registries);
     if (weft_mkdirs(config_dir, 0700, err) < 0 ||
         weft_write_file(f->config, config, strlen(config), 0600, err) < 0) {
         return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");

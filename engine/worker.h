@@ -24,6 +24,7 @@
 #include "platforms/cpu.h"
 
 struct weft_err;
+struct weft_registry_hosts;
 
 enum {
     WEFT_IDLE_DEFAULT_MS = 10 * 60 * 1000
@@ -36,16 +37,17 @@ struct weft_worker_options {
     const struct weft_cpu_choices *cpu; /* NULL: baseline for all; borrowed by the config */
     const char *qemu; /* version or absolute directory, borrowed by the config; NULL: weft chooses
                        */
-    const struct weft_strv *qemu_dirs; /* looked in before $PATH; NULL: none */
-    const atomic_bool *cancel;         /* ends the search for QEMU programs; borrowed; or NULL */
+    const struct weft_strv *qemu_dirs;            /* looked in before $PATH; NULL: none */
+    const struct weft_registry_hosts *registries; /* NULL: none; borrowed by the config */
+    const atomic_bool *cancel; /* ends the search for QEMU programs; borrowed; or NULL */
     bool without_buildkit; /* only to ask what runs: none of BuildKit's programs is looked for, and
                               no worker can be acquired */
 };
 
 /**
  * What is the same for all workers of one command: QEMU programs at hand, BuildKit's programs,
- * directories, proxies, and the identity made of them. Gathered once; read only after that, so all
- * threads share it.
+ * directories, proxies, registries, and the identity made of them. Gathered once; read only after
+ * that, so all threads share it.
  */
 struct weft_worker_config;
 

@@ -27,6 +27,7 @@
 #include "engine/worker.h"
 #include "engine/worker_disk.h"
 #include "engine/worker_files.h"
+#include "engine/worker_registries.h"
 
 enum {
     VERSION_LOCK_MS = 10 * 1000
@@ -77,6 +78,7 @@ char *weft_worker_config_canonical(const struct weft_worker_config *cfg, const c
     struct weft_json *env = weft_json_array();
     weft_auto_strv lines = {0};
     weft_auto_strv programs = {0};
+    weft_auto_free char *registries = weft_worker_registries_toml(cfg->registries, "");
 
     weft_json_set_int(root, "format", WEFT_WORKER_FORMAT);
     weft_json_set_int(root, "uid", geteuid());
@@ -100,6 +102,7 @@ char *weft_worker_config_canonical(const struct weft_worker_config *cfg, const c
     weft_json_set(root, "handlers", handlers);
     weft_json_set(root, "files", files);
     weft_json_set(root, "env", env);
+    weft_json_set_str(root, "registries", registries);
     return weft_json_dump(root, 0);
 }
 
@@ -179,6 +182,10 @@ static int gather(struct weft_worker_config *cfg, const struct weft_worker_optio
     cfg->host = host ? host->machine : NULL;
     cfg->runs_compat = cfg->host && runs_compat(cfg->host);
     weft_buildkit_passed_env(&cfg->env);
+    cfg->registries = weft_worker_registries_load(options ? options->registries : NULL, err);
+    if (!cfg->registries) {
+        return -1;
+    }
     return find_qemus(cfg, options, err) < 0 ? -1 : weft_worker_config_find_emulators(cfg, err);
 }
 
@@ -209,6 +216,7 @@ void weft_worker_config_destroy(struct weft_worker_config *cfg)
     free(cfg->state_root);
     weft_buildkit_finish(&cfg->buildkit);
     weft_strv_finish(&cfg->env);
+    weft_worker_registries_destroy(cfg->registries);
     free(cfg);
 }
 

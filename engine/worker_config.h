@@ -23,6 +23,7 @@
 
 struct weft_err;
 struct weft_worker_options;
+struct weft_worker_registries;
 
 /** A platform that QEMU runs here, on the CPU model that was asked for. */
 struct weft_emulated {
@@ -51,6 +52,7 @@ struct weft_worker_config {
     struct weft_emulated *emulated; /* first those of all slots, one for each machine */
     size_t n_emulated;
     struct weft_strv env; /* passed to buildkitd */
+    struct weft_worker_registries *registries;
 };
 
 /**

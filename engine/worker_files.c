@@ -52,6 +52,7 @@ void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_roo
     f->clients_lock = weft_path_join(f->runtime_dir, "clients.lock");
     f->start_lock = weft_path_join(f->runtime_dir, "start.lock");
     f->wishes = weft_path_join(f->runtime_dir, "wishes");
+    f->registries = weft_path_join(f->runtime_dir, "registries");
     f->binfmt_dir = weft_path_join(f->runtime_dir, "binfmt");
     f->state_dir = weft_fmt("%s/workers/%s", state_root, slot);
     f->state_lock = weft_path_join(f->state_dir, "lock");
@@ -67,9 +68,10 @@ void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_roo
 void weft_worker_files_finish(struct weft_worker_files *f)
 {
     char *const all[] = {
-        f->slot,   f->runtime_dir, f->info,      f->spec,       f->socket,        f->clients_lock,
-        f->wishes, f->binfmt_dir,  f->state_dir, f->state_lock, f->buildkit_root, f->start_lock,
-        f->log,    f->config,      f->home,      f->tmp,        f->usage,         f->removing,
+        f->slot,          f->runtime_dir, f->info,       f->spec,       f->socket,
+        f->clients_lock,  f->wishes,      f->binfmt_dir, f->state_dir,  f->state_lock,
+        f->buildkit_root, f->start_lock,  f->log,        f->config,     f->home,
+        f->tmp,           f->usage,       f->removing,   f->registries,
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

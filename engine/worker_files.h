@@ -37,6 +37,7 @@ struct weft_worker_files {
     char *clients_lock; /* shared: a client; exclusive: the worker is being ended */
     char *start_lock;   /* exclusive: somebody looks for or starts the worker */
     char *wishes;       /* the latest client's, as text: idle time in ms, disk budget in bytes */
+    char *registries;   /* certificates and keys for buildkitd, while it runs */
     char *binfmt_dir;   /* where the worker has its binfmt_misc */
     /* in the state directory */
     char *state_dir;  /* STATE/workers/SLOT */

@@ -54,7 +54,7 @@ rm -rf "$WEFT_RUNTIME_DIR" "$WEFT_STATE_DIR"
 
 note "flags and PATH"
 refused '--platform' --platfrom linux/amd64 ctx
-refused 'unknown flag --push' --push ctx
+refused 'pushed needs a name' --push ctx
 refused 'unknown flag -x' -x ctx
 refused '--target needs a value' ctx --target
 refused '--no-cache takes true or false' --no-cache=maybe ctx
@@ -150,7 +150,7 @@ grep -qF 'try: compression' stderr || fail "$(cat stderr)"
 refused 'compression is uncompressed' -o type=oci,dest=x.tar,compression=lzma ctx
 refused 'from 0 to 9' -o type=oci,dest=x.tar,compression=gzip,compression-level=12 ctx
 refused 'rewrite-timestamp is true or false' -o type=oci,dest=x.tar,rewrite-timestamp=x ctx
-refused 'not supported by this version' -o type=registry,name=x ctx
+refused '--load is for one platform' --load --platform linux/amd64,linux/arm64 ctx
 refused 'types of output' -o type=files,dest=x ctx
 refused 'type= is missing' -o dest=x ctx
 refused 'attributes of this type' -o type=local,dest=x,compression=zstd ctx

@@ -119,9 +119,17 @@ grep -q 'Broken pipe' log || fail "a reader that goes away: $(tail -n 3 log)"
 note "tags: each build replaces its own and keeps the others"
 printf 'FROM busybox\nCOPY f /\n' >ctx/f.Dockerfile
 echo 1 >ctx/f
-made root -f ctx/f.Dockerfile -t app -t example.com/x/y:2 --tag app -o type=oci,dest=tags,tar=false,name=more:3 ctx
+made root -f ctx/f.Dockerfile -t app -t example.com/x/y:2 --tag app -t more:3 -o type=oci,dest=tags,tar=false ctx
 expect "tags" "$(jq -r '.manifests[].annotations | ."io.containerd.image.name" + " " + ."org.opencontainers.image.ref.name"' tags/index.json | paste -sd,)" \
     'docker.io/library/app:latest latest,example.com/x/y:2 2,docker.io/library/more:3 3'
+made root -f ctx/f.Dockerfile -o type=oci,dest=named.tar,name=first:1 -o '"type=oci","dest=named2.tar","name=second,third"' ctx
+for tar in named named2; do
+    expect "names of $tar.tar" "$(tar -xOf $tar.tar index.json | jq -r '[.manifests[].annotations."io.containerd.image.name"] | join(" ")')" \
+        "$([[ $tar == named ]] && echo docker.io/library/first:1 || echo docker.io/library/second:latest docker.io/library/third:latest)"
+done
+made root -f ctx/f.Dockerfile -t tag:1 -o type=oci,dest=named.tar,name=first:1 ctx
+expect "--tag goes before name=" "$(tar -xOf named.tar index.json | jq -r '.manifests[].annotations."io.containerd.image.name"')" docker.io/library/tag:1
+grep -q 'name= of an output does nothing beside --tag' log || fail "no warning: $(cat log)"
 old=$(digests tags | sort -u)
 echo 2 >ctx/f
 made root -f ctx/f.Dockerfile -t example.com/x/y:2 -o type=oci,dest=tags,tar=false ctx

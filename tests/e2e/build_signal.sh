@@ -36,7 +36,9 @@ interrupt()
     wait "$pid" || rc=$?
     case $rc in
     0) note "$signal at $ms ms: too late, the build was done" ;;
-    130)
+    130 | 143)
+        # 143: SIGTERM came before weft watched for it, and so before it had said or begun anything
+        ((rc == 130)) || [[ $signal == TERM && ! -s log ]] || fail "$signal at $ms ms: exit code $rc: $(<log)"
         [[ "$(snapshot out) $(snapshot tree)" == "$before" ]] || fail "$signal at $ms ms: a destination changed"
         [[ ! -e t.tar ]] || fail "$signal at $ms ms: t.tar exists"
         # an empty log: the signal came before weft had begun

@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/str.h"
+#include "engine/annotation.h"
 #include "engine/descriptor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -34,6 +37,30 @@ static void check_descriptor(const struct weft_descriptor *d)
     require(again.has_platform == d->has_platform);
     (void)weft_descriptor_is_attestation(d);
     (void)weft_descriptor_is_foreign(d);
+}
+
+/* With an annotation it is the same manifest; as an attestation of another one, too. */
+static void check_annotated(const char *data, size_t len, const char *claim,
+                            const struct weft_manifest *m)
+{
+    weft_auto_json annotations = weft_json_object();
+    weft_auto_free char *text = NULL;
+    weft_auto_free char *moved = NULL;
+    weft_auto_manifest again = {0};
+    struct weft_renamed renamed;
+
+    weft_json_set_str(annotations, "k", "<v>");
+    text = weft_annotate_manifest(data, len, annotations, NULL);
+    require(text != NULL);
+    if (strlen(text) <= WEFT_MANIFEST_LIMIT) {
+        require(weft_manifest_parse(text, strlen(text), claim, &again, NULL) == 0);
+        require(again.n_children == m->n_children);
+        require(weft_str_eq(weft_json_str(again.annotations, "k"), "<v>"));
+    }
+    memcpy(renamed.from, m->config.digest, WEFT_DIGEST_SIZE);
+    weft_digest_bytes(data, len, renamed.to);
+    moved = weft_annotate_attestation(text, strlen(text), &renamed, 1, &m->config, NULL);
+    require(moved && !strstr(moved, weft_digest_hex(renamed.from)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -61,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (!m.is_index) {
         check_descriptor(&m.config);
+        check_annotated((const char *)data + 1, size - 1, claim, &m);
     }
     return 0;
 }

@@ -32,12 +32,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (weft_settings_parse(text, size, "c", &s, &err) < 0) {
         assert(err && weft_starts_with(err->msg, "c:"));
         assert(err->code == WEFT_E_USAGE);
-        assert(!s.qemu && !s.qemu_dirs.v && !s.cpu.v);
+        assert(!s.qemu && !s.qemu_dirs.v && !s.cpu.v && !s.registries.v);
         return 0;
     }
     assert(!err && !s.path);
     for (size_t i = 0; i < s.qemu_dirs.n; i++) {
         assert(s.qemu_dirs.v[i][0] == '/');
+    }
+    for (size_t i = 0; i < s.registries.n; i++) {
+        const struct weft_registry_host *h = &s.registries.v[i];
+
+        assert(weft_registry_host_ok(h->host) && !h->cert_file == !h->key_file);
+        assert(!h->http || (!h->https && !h->insecure));
     }
     weft_settings_finish(&s);
     return 0;

@@ -131,7 +131,7 @@ static int merge(const char *dest, const char *name, char **layouts, int n, stru
         weft_stage_counts(stage, &blobs, &copied);
     }
     if (r == 0) {
-        r = weft_merge(stage, images, (size_t)n, &root, err);
+        r = weft_merge(stage, images, (size_t)n, NULL, &root, err);
     }
     if (r == 0) {
         r = is_tar(dest) ? write_tar(stage, dest, &root, &naming, err)

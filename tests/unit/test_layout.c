@@ -52,7 +52,7 @@ static void result_make(const struct fixture *f, const char *dest, const char *s
         assert_int_equal(
             weft_stage_take_image(r->stage, f->blobs, root, NULL, NULL, &images[i], NULL), 0);
     }
-    assert_int_equal(weft_merge(r->stage, images, 2, &r->root, NULL), 0);
+    assert_int_equal(weft_merge(r->stage, images, 2, NULL, &r->root, NULL), 0);
     weft_image_finish(&images[0]);
     weft_image_finish(&images[1]);
     if (name) {
@@ -172,7 +172,7 @@ static void test_plain(void **state)
 
     fixture_manifest(f, "riscv64", layers, digest);
     assert_int_equal(weft_stage_take_image(s, f->blobs, digest, NULL, NULL, &image, NULL), 0);
-    assert_int_equal(weft_merge(s, &image, 1, &root, NULL), 0);
+    assert_int_equal(weft_merge(s, &image, 1, NULL, &root, NULL), 0);
     assert_int_equal(weft_layout_commit(s, dest, &root, &naming, NULL, NULL), 0);
     index = index_of(dest);
     entry = weft_json_at(weft_json_get(index, "manifests"), 0);

@@ -124,7 +124,7 @@ static void test_shapes(void **state)
         for (; n < 3 && cases[i].arch[n]; n++) {
             take(f, s, cases[i].kind[n], cases[i].arch[n], &images[n]);
         }
-        assert_int_equal(weft_merge(s, images, n, &root, NULL), 0);
+        assert_int_equal(weft_merge(s, images, n, NULL, &root, NULL), 0);
         assert_string_equal(root.media_type, cases[i].type);
         if (cases[i].shape) {
             weft_auto_json index = read_root(s, &root);
@@ -156,8 +156,8 @@ static void test_same_bytes(void **state)
 
     fixture_attested(f, "arm64", "layer", source);
     assert_int_equal(weft_stage_take_image(s, f->blobs, source, NULL, NULL, &image, NULL), 0);
-    assert_int_equal(weft_merge(s, &image, 1, &root, NULL), 0);
-    assert_int_equal(weft_merge(s, &image, 1, &again, NULL), 0);
+    assert_int_equal(weft_merge(s, &image, 1, NULL, &root, NULL), 0);
+    assert_int_equal(weft_merge(s, &image, 1, NULL, &again, NULL), 0);
     assert_string_equal(root.digest, source);
     assert_string_equal(root.digest, again.digest);
     weft_image_finish(&image);
@@ -177,7 +177,7 @@ static void test_same_platform(void **state)
 
     take(f, s, PLAIN, "arm64", &images[0]);
     take(f, s, DOCKER, "arm64", &images[1]);
-    assert_int_equal(weft_merge(s, images, 2, &root, &err), -1);
+    assert_int_equal(weft_merge(s, images, 2, NULL, &root, &err), -1);
     assert_int_equal(err->code, WEFT_E_FORMAT);
     assert_non_null(strstr(err->msg, "linux/arm64"));
 
@@ -185,7 +185,7 @@ static void test_same_platform(void **state)
     weft_image_finish(&images[1]);
     take(f, s, PLAIN, "arm64", &images[1]);
     take(f, s, ATTESTED, "amd64", &images[2]);
-    assert_int_equal(weft_merge(s, images, 3, &twice, NULL), 0);
+    assert_int_equal(weft_merge(s, images, 3, NULL, &twice, NULL), 0);
     index = read_root(s, &twice);
     found = shape(index);
     assert_string_equal(found, "arm64 amd64 of:amd64");
@@ -213,7 +213,7 @@ static void test_shared_manifest(void **state)
         assert_int_equal(
             weft_stage_take_image(s, f->blobs, source, &asked[i], NULL, &images[i], NULL), 0);
     }
-    assert_int_equal(weft_merge(s, images, 2, &root, NULL), 0);
+    assert_int_equal(weft_merge(s, images, 2, NULL, &root, NULL), 0);
     index = read_root(s, &root);
     found = shape(index);
     assert_string_equal(found, "amd64 386");
@@ -247,7 +247,7 @@ static void test_annotations(void **state)
                 weft_json_set_str(images[k].annotations, "key", values[k]);
             }
         }
-        assert_int_equal(weft_merge(s, images, 2, &root, NULL), 0);
+        assert_int_equal(weft_merge(s, images, 2, NULL, &root, NULL), 0);
         index = read_root(s, &root);
         assert_true(
             weft_str_eq(weft_json_str(weft_json_get(index, "annotations"), "key"), cases[i].kept));
@@ -272,7 +272,7 @@ static void test_metadata(void **state)
     weft_strv_add(&names, "docker.io/library/b:2");
     take(f, s, PLAIN, "arm64", &images[0]);
     take(f, s, PLAIN, "amd64", &images[1]);
-    assert_int_equal(weft_merge(s, images, 1, &one, NULL), 0);
+    assert_int_equal(weft_merge(s, images, 1, NULL, &one, NULL), 0);
     j = weft_merge_metadata(&one, images, 1, &names);
     assert_string_equal(weft_json_str(j, "containerimage.digest"), one.digest);
     assert_string_equal(weft_json_str(j, "containerimage.config.digest"),
@@ -283,7 +283,7 @@ static void test_metadata(void **state)
                         "docker.io/library/a:1,docker.io/library/b:2");
     assert_string_equal(weft_merge_image_id(&one, images, 1), images[0].manifests[0].config_digest);
 
-    assert_int_equal(weft_merge(s, images, 2, &two, NULL), 0);
+    assert_int_equal(weft_merge(s, images, 2, NULL, &two, NULL), 0);
     k = weft_merge_metadata(&two, images, 2, NULL);
     assert_string_equal(weft_json_str(k, "containerimage.digest"), two.digest);
     assert_null(weft_json_get(k, "containerimage.config.digest"));

@@ -296,6 +296,11 @@ static void test_tty_lanes(void **state)
     assert_non_null(strstr(running, "▸ linux/arm64  checking blobs  "
                                     "━━━━━━━━━━"
                                     "──────────  50.0 MB / 100 MB\n"));
+    free(weft_steal(&running));
+    weft_progress_set_phase(r->p, 0, WEFT_PHASE_PUSHING, "pushing");
+    rig_tick(r, 100);
+    running = rig_screen(r);
+    assert_non_null(strstr(running, "▸ linux/arm64  pushing\n"));
     weft_progress_set_phase(r->p, 0, WEFT_PHASE_DONE, NULL);
     weft_progress_set_phase(r->p, 1, WEFT_PHASE_FAILED, "the worker ended");
     weft_progress_finish(r->p, false);
@@ -530,6 +535,58 @@ static void test_resolve(void **state)
     close(null_fd);
 }
 
+/* Whatever the display: a lane's log has the plain text of that lane alone, and its failure. */
+static void test_lane_logs(void **state)
+{
+    static const enum weft_progress_mode modes[] = {WEFT_PROGRESS_TTY, WEFT_PROGRESS_PLAIN,
+                                                    WEFT_PROGRESS_QUIET, WEFT_PROGRESS_RAWJSON};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        struct weft_progress_lane lanes[2] = {two_lanes[0], two_lanes[1]};
+        char *text[2] = {NULL, NULL};
+        size_t len[2];
+        struct rig *r;
+
+        for (size_t k = 0; k < 2; k++) {
+            lanes[k].log = open_memstream(&text[k], &len[k]);
+        }
+        r = rig_new(modes[i], lanes, 2, (struct look){0});
+        for (size_t k = 0; k < 2; k++) {
+            weft_progress_set_phase(r->p, k, WEFT_PHASE_SOLVING, NULL);
+        }
+        rig_feed(r, 0,
+                 "{\"vertexes\":[{\"digest\":\"sha256:a\",\"name\":\"[1/1] RUN a\","
+                 "\"started\":\"2026-01-02T03:04:05Z\"}]}");
+        rig_feed(r, 0,
+                 "{\"logs\":[{\"vertex\":\"sha256:a\",\"stream\":1,\"data\":\"aGVsbG8K\","
+                 "\"timestamp\":\"2026-01-02T03:04:06Z\"}]}");
+        fflush(lanes[0].log); /* a FILE in memory: on a disk it is there already */
+        assert_non_null(strstr(text[0], "[linux/arm64] #1 1.000 hello\n"));
+        rig_feed(r, 0,
+                 "{\"vertexes\":[{\"digest\":\"sha256:a\",\"name\":\"[1/1] RUN a\","
+                 "\"started\":\"2026-01-02T03:04:05Z\",\"completed\":\"2026-01-02T03:04:06Z\","
+                 "\"error\":\"exit code: 3\"}]}");
+        weft_progress_set_phase(r->p, 0, WEFT_PHASE_FAILED, "exit code: 3");
+        weft_progress_set_phase(r->p, 1, WEFT_PHASE_DONE, NULL);
+        weft_progress_finish(r->p, false);
+        weft_progress_print_failure(r->p, 0, "Dockerfile:1", NULL);
+        rig_free(r);
+        for (size_t k = 0; k < 2; k++) {
+            fclose(lanes[k].log);
+        }
+        assert_non_null(strstr(text[0], "[linux/arm64] failed: exit code: 3\n"));
+        assert_non_null(strstr(text[0], "\nlinux/arm64 failed at [1/1] RUN a\n"));
+        assert_non_null(strstr(text[0], "Dockerfile:1"));
+        assert_null(strstr(text[0], "amd64"));
+        assert_null(strchr(text[0], '\033'));
+        assert_non_null(strstr(text[1], "[linux/amd64] done: "));
+        assert_null(strstr(text[1], "arm64"));
+        free(text[0]);
+        free(text[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -545,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_tty_plain_looks),
         cmocka_unit_test(test_rawjson),
         cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_lane_logs),
         cmocka_unit_test(test_resolve),
     };
 

@@ -69,6 +69,8 @@ static const struct {
     {"noblob/index.json", INDEX(ENTRY(HEX_C, "latest"))},
 };
 
+#define LIBRARY "docker.io/library/"
+
 static char *root; /* of these files */
 
 static int setup(void **state)
@@ -131,13 +133,37 @@ static void dump_list(struct weft_buf *b, const char *name, const struct weft_st
 
 static void dump_outputs(struct weft_buf *b, const struct weft_request *r)
 {
-    static const char *const names[] = {"oci", "local", "tar"};
+    static const char *const names[] = {"oci", "local", "tar", "image", "docker"};
 
     for (size_t i = 0; i < r->n_outputs; i++) {
         const struct weft_output *o = &r->outputs[i];
 
-        weft_buf_printf(b, " %s%s:%s", names[o->type], o->tar ? ".tar" : "", o->dest);
+        weft_buf_printf(b, " %s%s:%s", names[o->type], o->tar ? ".tar" : "",
+                        o->dest ? o->dest : "");
+        weft_buf_printf(b, "%s%s%s%s", o->push ? "push" : "", o->by_digest ? "+digest" : "",
+                        o->insecure ? "+insecure" : "", o->canonical ? "+canonical" : "");
         dump_list(b, "attr", &o->attrs);
+        if (weft_output_is_image(o)) {
+            dump_list(b, "name", &o->names);
+        }
+    }
+    if (r->names_unused) {
+        weft_buf_puts(b, " unused");
+    }
+}
+
+static void dump_annotations(struct weft_buf *b, const struct weft_annotations *a)
+{
+    static const char *const levels[] = {"m", "md", "i", "id"};
+
+    for (size_t i = 0; i < a->n; i++) {
+        char name[WEFT_PLATFORM_SIZE];
+
+        weft_buf_printf(b, " %s", levels[a->v[i].level]);
+        if (a->v[i].has_platform) {
+            weft_buf_printf(b, "[%s]", weft_platform_format(&a->v[i].platform, name));
+        }
+        weft_buf_printf(b, ":%s=%s", a->v[i].key, a->v[i].value);
     }
 }
 
@@ -193,6 +219,7 @@ static char *dump(const struct weft_request *r)
     dump_list(&b, "ssh", &r->ssh);
     dump_list(&b, "allow", &r->allow);
     dump_list(&b, "attest", &r->attests);
+    dump_annotations(&b, &r->annotations);
     dump_list(&b, "host", &r->hosts);
     dump_list(&b, "ulimit", &r->ulimits);
     dump_list(&b, "stage", &r->no_cache_stages);
@@ -352,9 +379,47 @@ static void test_accepted(void **state)
          " oci.tar:/a attr=rewrite-timestamp=true attr=source-date-epoch=0"},
         {"ctx -o type=oci,dest=a,compression=gzip,compression=zstd",
          " oci.tar:/a attr=compression=zstd"},
-        {"ctx -t a -o type=oci,dest=x,\"name=b,c:1\"",
-         " tag=docker.io/library/a:latest tag=docker.io/library/b:latest "
-         "tag=docker.io/library/c:1 oci.tar:/x"},
+        {"ctx -o type=oci,dest=x,\"name=b,c:1\"",
+         " tag=" LIBRARY "b:latest tag=" LIBRARY "c:1 oci.tar:/x name=" LIBRARY "b:latest "
+         "name=" LIBRARY "c:1"},
+        {"ctx -t a -o type=oci,dest=x,name=b",
+         " tag=" LIBRARY "a:latest oci.tar:/x name=" LIBRARY "a:latest unused"},
+        {"ctx -o type=oci,dest=x,name=b -o type=registry,name=r.example/c",
+         " tag=" LIBRARY "b:latest tag=r.example/c:latest oci.tar:/x name=" LIBRARY "b:latest "
+         "image:push name=r.example/c:latest"},
+        {"ctx -t a --push", " tag=" LIBRARY "a:latest image:push name=" LIBRARY "a:latest"},
+        {"ctx -t a -o type=image", " tag=" LIBRARY "a:latest image: name=" LIBRARY "a:latest"},
+        {"ctx -o type=image", " image:"},
+        {"ctx -o type=image,push=false,store=false,unpack=0", " image:"},
+        {"ctx -t a --push -o type=image,registry.insecure=1,unpack=false",
+         " tag=" LIBRARY "a:latest image:push+insecure name=" LIBRARY "a:latest"},
+        {"ctx -t a --push -o type=oci,dest=x", " tag=" LIBRARY "a:latest oci.tar:/x name=" LIBRARY
+                                               "a:latest image:push name=" LIBRARY "a:latest"},
+        {"ctx -t r.example/a -o type=image,push-by-digest=true,name-canonical=true,push=true",
+         " tag=r.example/a:latest image:push+digest+canonical name=r.example/a"},
+        {"ctx --load", " docker:"},
+        {"ctx --load -o type=docker", " docker:"},
+        {"ctx --load -o type=docker,dest=d.tar", " docker:/d.tar docker:"},
+        {"ctx -o type=docker,dest=-", " docker:-"},
+        {"ctx --provenance=false --load", " docker: +provenance"},
+
+        {"ctx --annotation a.B=x=y", " m:a.B=x=y"},
+        {"ctx --annotation a=", " m:a="},
+        {"ctx --annotation a=1 --annotation manifest:a=2", " m:a=2"},
+        {"ctx --annotation manifest:a:b=c", " m:a:b=c"},
+        {"ctx --platform linux/arm64,linux/s390x --annotation "
+         "manifest[linux/arm64/v8],index,index-descriptor,manifest-descriptor:k=v",
+         " linux/arm64 linux/s390x m[linux/arm64]:k=v i:k=v id:k=v md:k=v"},
+        {"ctx --push -t a --annotation index:k=v",
+         " tag=" LIBRARY "a:latest i:k=v image:push name=" LIBRARY "a:latest"},
+        {"ctx --platform linux/arm64 -o "
+         "type=oci,dest=x,annotation.Key=1,annotation-manifest-descriptor[linux/arm64].b=2",
+         " linux/arm64 m:key=1 md[linux/arm64]:b=2 oci.tar:/x attr=annotation.key=1 "
+         "attr=annotation-manifest-descriptor[linux/arm64].b=2"},
+        {"ctx --annotation k=flag -o type=oci,dest=x,annotation[linux/arm64].k=attr "
+         "--platform linux/arm64",
+         " linux/arm64 m[linux/arm64]:k=attr m:k=flag oci.tar:/x "
+         "attr=annotation[linux/arm64].k=attr"},
         {"ctx -o type=oci,dest=a,compression=zstd,rewrite-timestamp=true -o "
          "type=oci,tar=0,dest=b,rewrite-timestamp=true,compression=zstd -o out",
          " oci.tar:/a attr=compression=zstd attr=rewrite-timestamp=true oci:/b "
@@ -394,6 +459,61 @@ static void test_accepted(void **state)
     }
 }
 
+/* What --call, --check and --print come to: the method, "json", "ignore"; "" for a build. */
+static void test_call(void **state)
+{
+    static const struct {
+        const char *args;
+        const char *want;
+    } cases[] = {
+        {"ctx", ""},
+        {"ctx --call=build", ""},
+        {"ctx --call=", ""},
+        {"ctx --check=false", ""},
+        {"ctx --check", "lint linux/arm64,linux/s390x"},
+        {"ctx --call check", "lint linux/arm64,linux/s390x"},
+        {"ctx --call lint --check", "lint linux/arm64,linux/s390x"},
+        {"ctx --print outline,format=json", "outline json linux/arm64,linux/s390x"},
+        {"ctx --call outline,Format=text", "outline linux/arm64,linux/s390x"},
+        {"ctx --call check,ignorestatus=1", "lint ignore linux/arm64,linux/s390x"},
+        {"ctx --call build --call subrequests.describe",
+         "subrequests.describe linux/arm64,linux/s390x"},
+        {"ctx --call targets -o out -o type=oci,dest=x -t a --sbom=true",
+         "targets linux/arm64,linux/s390x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        weft_auto_free char *args = weft_fmt("%s --platform linux/arm64,s390x", cases[i].args);
+        weft_auto_free char *got = NULL;
+        struct weft_request r = {0};
+
+        assert_int_equal(parse(args, &r, NULL), 0);
+        got = !r.call ? weft_xstrdup("")
+                      : weft_fmt("%s%s%s %s", r.call, r.call_json ? " json" : "",
+                                 r.call_ignore_status ? " ignore" : "", r.call_platforms);
+        assert_string_equal(got, cases[i].want);
+        assert_int_equal(r.n_platforms, r.call ? 1 : 2);
+        if (r.call) {
+            assert_int_equal(r.n_outputs, 0);
+            assert_int_equal(r.attests.n, 0);
+        }
+        weft_request_finish(&r);
+    }
+}
+
+static void test_log_dir(void **state)
+{
+    struct weft_request r = {0};
+    weft_auto_free char *want = weft_path_join(root, "logs/new");
+
+    (void)state;
+    assert_int_equal(parse("ctx --log-dir logs/new", &r, NULL), 0);
+    assert_string_equal(r.log_dir, want);
+    assert_false(weft_exists("logs")); /* it is the build that makes it */
+    weft_request_finish(&r);
+}
+
 static void test_refused(void **state)
 {
     static const struct {
@@ -416,9 +536,8 @@ static void test_refused(void **state)
         {"ctx -f https://x/y", "does not fetch it from https://x/y", NULL},
         {"ctx -f lower", "is not a regular file", NULL},
 
-        {"ctx --push", "unknown flag --push", "--pull"},
-        {"ctx --cache-to=x", "unknown flag --cache-to", "--"},
-        {"ctx --annotation x", "unknown flag --annotation", "--"},
+        {"ctx --pusj", "unknown flag --pusj", "--push"},
+        {"ctx --cache-too=x", "unknown flag --cache-too", "--cache-to"},
         {"ctx --platfrom linux/arm64", "unknown flag --platfrom", "--platform"},
         {"ctx --platform", "--platform needs a value", NULL},
         {"ctx --platform linux/arm46", "--platform: unknown platform", "linux/arm64"},
@@ -431,6 +550,17 @@ static void test_refused(void **state)
         {"ctx --platform windows/amd64 --os-version 10.0)/x", "--os-version", NULL},
         {"ctx --os-version 10.0.20348.1", "--os-version is for windows",
          "--platform windows/amd64"},
+
+        {"ctx --call=check,targets", "--call: \"check,targets\" is not one method",
+         "subrequests.describe"},
+        {"ctx --call=format=json", "--call: the method is missing", NULL},
+        {"ctx --call=check,format=yaml", "--call: format is json or text, not \"yaml\"", NULL},
+        {"ctx --call=check,ignorestatus=x", "--call: ignorestatus is true or false", NULL},
+        {"ctx --call=check,fromat=json", "--call: \"fromat\" is none of", "format"},
+        {"ctx --print=a/b", "--call: \"a/b\" is not one method", NULL},
+        {"ctx --check --call=outline", "--check and --call=outline exclude each other", NULL},
+        {"ctx --log-dir=", "--log-dir: the name is empty", NULL},
+        {"ctx --log-dir secret", "--log-dir: ", NULL},
 
         {"ctx --cpu maximum", "--cpu: unknown CPU policy \"maximum\"", NULL},
         {"ctx --cpu max --cpu cortex-a72", "--cpu: unknown CPU policy", "one platform"},
@@ -530,9 +660,45 @@ static void test_refused(void **state)
         {"ctx --sbom=false --attest type=sbom", "sbom is given twice", NULL},
         {"ctx --attest type=sbom,disabled=x", "disabled is true or false", NULL},
 
-        {"ctx -o type=image,push=true", "type=image is not supported by this version", "type=oci"},
-        {"ctx -o type=registry", "type=registry is not supported by this version", "type=oci"},
-        {"ctx -o type=docker", "type=docker is not supported by this version", "type=oci"},
+        {"ctx -o type=image,push=true", "pushed needs a name", "--tag"},
+        {"ctx -o type=registry", "pushed needs a name", "--tag"},
+        {"ctx --push", "pushed needs a name", "--tag"},
+        {"ctx -t a -o type=registry,push=maybe", "push is true or false", NULL},
+        {"ctx -t a -o type=image,push-by-digest=true", "are for push=true", NULL},
+        {"ctx -t a -o type=image,registry.insecure=true", "are for push=true", NULL},
+        {"ctx -t a:1 -o type=registry,push-by-digest=true", "library/a:1 has one", NULL},
+        {"ctx -t a -o type=image,store=true", "no store of images", "type=oci"},
+        {"ctx -t a -o type=image,unpack=true", "no store of images", "type=oci"},
+        {"ctx -t a -o type=image,dangling-name-prefix=x", "no store of images", NULL},
+        {"ctx -t a -o type=image,dest=x", "none of the attributes of type=image", NULL},
+        {"ctx -t a -o type=registry,psh=1", "none of the attributes of type=registry", "push"},
+        {"ctx -o type=docker,tar=false,dest=x", "none of the attributes of type=docker", NULL},
+        {"ctx --load --platform linux/arm64,linux/s390x", "--load is for one platform", "type=oci"},
+        {"ctx -o type=docker,dest=x --platform linux/arm64,linux/s390x",
+         "type=docker is for one platform", "type=oci"},
+        {"ctx --load --provenance=true", "--load cannot hold attestations", "type=oci"},
+        {"ctx --fail-fast --allow-partial", "exclude each other", NULL},
+
+        {"ctx --annotation a", "\"a\" has no \"=\"", "NAME=VALUE"},
+        {"ctx --annotation =a", "the name of the annotation is missing", NULL},
+        {"ctx --annotation manifest:=a", "the name of the annotation is missing", NULL},
+        {"ctx --annotation manifst:a=b", "none of the types of annotations", "manifest"},
+        {"ctx --annotation :a=b", "none of the types of annotations", "one of manifest"},
+        {"ctx --annotation manifest[linux/arm64:a=b", "not closed", NULL},
+        {"ctx --annotation manifest[plan9]:a=b", "plan9", NULL},
+        {"ctx --platform linux/arm64 --annotation manifest[linux/s390x]:a=b",
+         "for linux/s390x, which is not built", NULL},
+        {"ctx -o type=oci,dest=x --annotation index:a=b", "has no index to annotate",
+         "--provenance=mode=min"},
+        {"ctx -o type=oci,dest=x --annotation index-descriptor:a=b", "has no index", NULL},
+        {"ctx -o type=oci,dest=x,oci-mediatypes=false --annotation manifest-descriptor:a=b",
+         "oci-mediatypes is false", NULL},
+        {"ctx -o type=oci,dest=x,annotation", "\"annotation\" is not KEY=VALUE", NULL},
+        {"ctx -o type=oci,dest=x,annotation.=b", "the name of the annotation is missing", NULL},
+        {"ctx -o type=oci,dest=x,annotation-index=b", "names no annotation", "annotation.NAME"},
+        {"ctx -o type=oci,dest=x,annotation[linux/arm64]=b", "names no annotation", NULL},
+        {"ctx -o type=oci,dest=x,annotation-indx.a=b", "none of the types of annotations", "index"},
+        {"ctx -t a --push -o type=oci,dest=x,annotation.a=b", "cannot differ", "--push is -o"},
         {"ctx -o type=locl,dest=x", "\"locl\" is none of the types", "local"},
         {"ctx -o type=", "\"\" is none of the types", "one of oci, local, tar"},
         {"ctx -o dest=x", "type= is missing", "type=oci,dest=x"},
@@ -544,7 +710,6 @@ static void test_refused(void **state)
         {"ctx -o type=oci,tar=no,dest=x", "tar is true or false", NULL},
         {"ctx -o type=oci,dest=x,compresion=zstd", "\"compresion\" is none of", "compression"},
         {"ctx -o type=oci,dest=x,push=true", "\"push\" is none of", "one of dest, tar"},
-        {"ctx -o type=oci,dest=x,annotation.a=b", "\"annotation.a\" is none of", "one of dest"},
         {"ctx -o type=tar,dest=x,compression=zstd", "\"compression\" is none of", "one of dest"},
         {"ctx -o type=local,dest=x,tar=false", "\"tar\" is none of", "one of dest"},
         {"ctx -o type=oci,dest=x,compression=lz4", "compression is uncompressed, gzip", NULL},
@@ -558,7 +723,7 @@ static void test_refused(void **state)
         {"ctx -o type=oci,dest=a,compression=gzip -o type=oci,dest=b,compression=zstd",
          "cannot differ", NULL},
         {"ctx -o - -o type=oci", "two outputs go to standard output", NULL},
-        {"ctx -q -o -", "standard output, where an output goes", "--progress=quiet"},
+        {"ctx -q -o -", "standard output, where an output goes", "--progress=none"},
         {"ctx --iidfile i -o out", "no image ID", NULL},
         {"ctx --iidfile i -o type=oci,dest=x -o type=tar,dest=y", "no image ID", NULL},
         {"ctx --iidfile i", "without an output", "type=oci"},
@@ -731,7 +896,8 @@ static void test_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_accepted),    cmocka_unit_test(test_call),
+        cmocka_unit_test(test_log_dir),     cmocka_unit_test(test_refused),
         cmocka_unit_test(test_environment), cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_help),
     };

@@ -28,6 +28,15 @@ static char *dump(const struct weft_settings *s)
     for (size_t i = 0; i < s->qemu_dirs.n; i++) {
         weft_buf_printf(&b, " dir:%s", s->qemu_dirs.v[i]);
     }
+    for (size_t i = 0; i < s->registries.n; i++) {
+        const struct weft_registry_host *h = &s->registries.v[i];
+
+        weft_buf_printf(&b, " %s%s%s%s", h->host, h->http ? "+http" : "", h->https ? "+https" : "",
+                        h->insecure ? "+insecure" : "");
+        for (size_t k = 0; k < h->mirrors.n; k++) {
+            weft_buf_printf(&b, "<%s", h->mirrors.v[k]);
+        }
+    }
     return weft_buf_steal(&b);
 }
 
@@ -59,6 +68,13 @@ static const struct {
     {"qemu: {use: 7.2, dirs: [/, /usr]}\n", "- use:7.2 dir:/ dir:/usr"},
     {"qemu:\n  dirs:\n    - /usr\n", "- dir:/usr"},
     {"qemu: {dirs: []}\n", "-"},
+    {"registries: {}\n", "-"},
+    {"registries:\n  localhost:5000:\n    http: true\n  '[::1]:5000': {http: false}\n",
+     "- localhost:5000+http [::1]:5000+https"},
+    {"registries: {index.docker.io: {mirrors: [m.example, 'm.example:5000/Hub/x_y']}}\n",
+     "- docker.io<m.example<m.example:5000/Hub/x_y"},
+    {"registries: {a.example: {insecure: true, mirrors: []}, b.example: {}}\n",
+     "- a.example+insecure b.example"},
     {"{\"cpu\": \"max\", \"qemu\": {\"use\": \"7.2\"}}", "max use:7.2"},
 };
 
@@ -92,7 +108,8 @@ static const struct {
      NULL},
     /* keys */
     {"cpu: max\ncpus: max\n", "c:2:1: \"cpus\" is none of the keys of the config file", "cpu"},
-    {"zzzzzz: 1\n", "c:1:1: \"zzzzzz\" is none of the keys of the config file", "one of cpu, qemu"},
+    {"zzzzzz: 1\n", "c:1:1: \"zzzzzz\" is none of the keys of the config file",
+     "one of cpu, qemu, registries"},
     {"cpu: max\nqemu: 7.2\ncpu: max\n", "c:3:1: \"cpu\" is there twice", NULL},
     {"qemu:\n  usr: 7.2\n", "c:2:3: \"usr\" is none of the keys of qemu", "use"},
     {"qemu: {use: 7.2, use: 7.2}\n", "c:1:18: \"use\" is there twice", NULL},
@@ -124,6 +141,41 @@ static const struct {
     {"qemu: {dirs: [/, [/]]}\n", "c:1:18: a directory is a word, not a list", NULL},
     {"qemu: {dirs: [/, /nonexistent]}\n", "c:1:18: there is no /nonexistent", NULL},
     {"qemu: [7.2]\n", "c:1:7: the QEMU to use is a word, not a list", NULL},
+    /* registries */
+    {"registries: [a.example]\n",
+     "c:1:13: registries is a map of hosts, such as {localhost:5000: {http: true}}", NULL},
+    {"registries: {a.example: true}\n", "c:1:25: a registry is a map, such as {insecure: true}",
+     NULL},
+    {"registries: {'http://a.example': {}}\n",
+     "c:1:15: \"http://a.example\" is not the host of a registry",
+     "a.example, without the scheme; plain HTTP is \"http: true\" of that host"},
+    {"registries: {a.example/x: {}}\n", "c:1:14: \"a.example/x\" is not the host of a registry",
+     NULL},
+    {"registries: {docker.io: {}, index.docker.io: {}}\n",
+     "c:1:29: \"index.docker.io\" is there twice, under another name", NULL},
+    {"registries: {a.example: {mirror: [b]}}\n",
+     "c:1:26: \"mirror\" is none of the keys of a registry", "mirrors"},
+    {"registries: {a.example: {mirrors: b}}\n", "c:1:35: mirrors is a list of hosts", NULL},
+    {"registries: {a.example: {mirrors: [b, 'https://c/d']}}\n",
+     "c:1:40: \"https://c/d\" is not a mirror, HOST or HOST/PATH",
+     "c/d, without the scheme; plain HTTP is \"http: true\" of that host"},
+    {"registries: {a.example: {mirrors: [b/]}}\n",
+     "c:1:36: \"b/\" is not a mirror, HOST or HOST/PATH", NULL},
+    {"registries: {a.example: {mirrors: [b/../c]}}\n",
+     "c:1:36: \"b/../c\" is not a mirror, HOST or HOST/PATH", NULL},
+    {"registries: {a.example: {mirrors: [b, b]}}\n", "c:1:39: \"b\" is there twice", NULL},
+    {"registries: {a.example: {http: yes}}\n", "c:1:32: http is true or false, not \"yes\"", NULL},
+    {"registries: {a.example: {insecure: [true]}}\n", "c:1:36: insecure is a word, not a list",
+     NULL},
+    {"registries: {a.example: {http: true, insecure: true}}\n",
+     "c:1:52: a.example: http is without TLS, and ca, cert, key and insecure are about TLS", NULL},
+    {"registries: {a.example: {ca: /nonexistent}}\n",
+     "c:1:30: /nonexistent: No such file or directory", NULL},
+    {"registries: {a.example: {ca: /dev/zero}}\n", "c:1:30: /dev/zero is not a file", NULL},
+    {"registries: {a.example: {ca: /etc/passwd}}\n",
+     "c:1:30: /etc/passwd holds no CERTIFICATE in PEM", NULL},
+    {"registries: {a.example: {key: ~/k}}\n", "c:1:31: \"~/k\": a ~ is not expanded here",
+     "write the whole path"},
     /* YAML that is not wanted */
     {"cpu: &a max\n", "c:1:9: an anchor (&), and weft knows none: leave it out", NULL},
     {"cpu: *a\n", "c:1:7: an alias (*), and weft knows none: write out the value", NULL},
@@ -158,7 +210,7 @@ static void test_bad(void **state)
             fail_msg("taken: %s", bad[i].text);
         }
         assert_int_equal(err->code, WEFT_E_USAGE);
-        assert_true(!s.qemu && !s.cpu.v && !s.qemu_dirs.v && !s.path);
+        assert_true(!s.qemu && !s.cpu.v && !s.qemu_dirs.v && !s.path && !s.registries.v);
         if (bad[i].msg ? strcmp(err->msg, bad[i].msg) != 0
                        : !weft_starts_with(err->msg, "c:") || !strstr(err->msg, "not YAML")) {
             print_error("case %zu: %s\n", i, err->msg);
@@ -305,6 +357,67 @@ static void test_load(void **state)
     assert_err(&err, WEFT_E_USAGE, 0, "my.yaml:1:1: \"cpus\"");
 }
 
+/* The files of registries: absolute paths, looked at. Not real ones: OpenSSL is not asked. */
+static void test_pem(void **state)
+{
+    static const char cert[] =
+        "text\n-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+    static const char key[] = "-----BEGIN EC PRIVATE KEY-----\r\nAA==\r\n"
+                              "-----END EC PRIVATE KEY-----\r\n";
+    static const char locked[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n"
+                                 "-----END ENCRYPTED PRIVATE KEY-----\n";
+    static const struct {
+        const char *members;
+        const char *msg; /* NULL: taken */
+    } cases[] = {
+        {"ca: cert.pem", NULL},
+        {"ca: cert.pem, cert: cert.pem, key: key.pem", NULL},
+        {"insecure: true, cert: both.pem, key: both.pem", NULL},
+        {"cert: cert.pem", "a.example: cert is given, and no key"},
+        {"key: key.pem", "a.example: key is given, and no cert"},
+        {"cert: cert.pem, key: cert.pem", "cert.pem holds no PRIVATE KEY in PEM"},
+        {"cert: key.pem, key: key.pem", "key.pem holds no CERTIFICATE in PEM"},
+        {"cert: cert.pem, key: locked.pem", "is encrypted"},
+        {"ca: cert.pem, insecure: true", "with insecure no certificate is checked"},
+        {"ca: cert.pem, http: true", "http is without TLS"},
+        {"ca: sub", "sub is not a file"},
+    };
+    static const struct {
+        const char *name, *text;
+    } files[] = {{"cert.pem", cert}, {"key.pem", key}, {"locked.pem", locked}};
+    weft_auto_free char *name = weft_path_join(*state, "c.yaml");
+    weft_auto_free char *both = weft_path_join(*state, "both.pem");
+    weft_auto_free char *sub = weft_path_join(*state, "sub");
+    weft_auto_free char *joined = weft_fmt("%s%s", cert, key);
+    weft_auto_free char *ca = weft_path_join(*state, "cert.pem");
+
+    for (size_t i = 0; i < COUNT(files); i++) {
+        weft_auto_free char *path = weft_path_join(*state, files[i].name);
+
+        put_file(path, files[i].text, strlen(files[i].text));
+    }
+    put_file(both, joined, strlen(joined));
+    assert_int_equal(mkdir(sub, 0755), 0);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        weft_auto_free char *text = weft_fmt("registries: {a.example: {%s}}\n", cases[i].members);
+        struct weft_settings s = {0};
+        struct weft_err *err = NULL;
+        int rc = weft_settings_parse(text, strlen(text), name, &s, &err);
+
+        if (cases[i].msg) {
+            assert_int_equal(rc, -1);
+            assert_err(&err, WEFT_E_USAGE, 0, cases[i].msg);
+            continue;
+        }
+        assert_ok(rc, &err);
+        assert_true(s.registries.v[0].https || s.registries.v[0].insecure);
+        if (i == 0) {
+            assert_string_equal(s.registries.v[0].ca_file, ca);
+        }
+        weft_settings_finish(&s);
+    }
+}
+
 static void test_load_default(void **state)
 {
     weft_auto_free char *dir = weft_path_join(*state, "weft");
@@ -367,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_hostile),
         temp_test(test_qemu),
         temp_test(test_load),
+        temp_test(test_pem),
         temp_test(test_load_default),
         temp_test(test_load_fails),
     };

@@ -146,6 +146,34 @@ static void test_flags(void **state)
     weft_strv_finish(&r.ssh);
 }
 
+/* Passwords of URLs are not for logs; the TLS of registries is for the tokens that buildctl gets.
+ */
+static void test_shown(void **state)
+{
+    static char host[] = "r.example:5000";
+    static char ca[] = "/c,a.pem";
+    struct weft_registry_host hosts[] = {{.host = host, .ca_file = ca},
+                                         {.host = host, .insecure = true},
+                                         {.host = host, .http = true}};
+    struct weft_request r = request(two, 2);
+    weft_auto_strv argv = {0};
+    char *text;
+
+    (void)state;
+    weft_strv_add(&argv, "build-arg:HTTP_PROXY=http://user:p@ss@proxy:3128/x:y@z");
+    weft_strv_add(&argv, "https://token@host/a:b@c");
+    weft_strv_add(&argv, "a,b=socks5://:pw@h,c=ftp://u:@h");
+    text = weft_solve_shown(&argv);
+    assert_string_equal(text, "build-arg:HTTP_PROXY=http://user:***@proxy:3128/x:y@z "
+                              "https://token@host/a:b@c a,b=socks5://:***@h,c=ftp://u:***@h");
+    free(text);
+    r.registries = (struct weft_registry_hosts){hosts, 3};
+    text = joined(&r, NULL, true, false);
+    assert_has(text, "\n--registry-auth-tlscontext\nhost=r.example:5000,\"ca=/c,a.pem\"\n"
+                     "--registry-auth-tlscontext\nhost=r.example:5000,insecure=true\n");
+    free(text);
+}
+
 static void test_contexts(void **state)
 {
     struct weft_request r = request(two, 1);
@@ -221,29 +249,78 @@ static void test_syntax(void **state)
     weft_strv_finish(&r.build_args);
 }
 
+/* A call: of another program, with what a build has but for what comes out of it. */
+static void test_call(void **state)
+{
+    static char method[] = "lint", platforms[] = "linux/arm/v7,linux/amd64";
+    struct weft_request r = request(two, 1);
+    char *text;
+
+    (void)state;
+    r.call = method;
+    r.call_platforms = platforms;
+    r.no_cache = true;
+    weft_strv_add(&r.build_args, "A=1");
+    weft_strv_add(&r.secrets, "id=x,src=/x");
+    weft_strv_add(&r.attests, "provenance=mode=max");
+    text = joined(&r, NULL, false, false);
+    assert_true(strncmp(text, "weft-session\ncall\n--addr=unix:///run/w/s\n", 41) == 0);
+    assert_has(text,
+               "\n--opt\nrequestid=frontend.lint\n--opt\nplatform=linux/arm/v7,linux/amd64\n");
+    assert_has(text, "\n--opt\nbuild-arg:A=1\n");
+    assert_has(text, "\n--opt\nlocal-sessionid:context=SESSION\n");
+    assert_has(text, "\n--no-cache\n");
+    assert_has(text, "\n--secret\nid=x,src=/x\n");
+    assert_lacks(text, "--output");
+    assert_lacks(text, "--metadata-file");
+    assert_lacks(text, "--progress");
+    assert_lacks(text, "--frontend");
+    assert_lacks(text, "attest:");
+    free(text);
+    weft_strv_finish(&r.build_args);
+    weft_strv_finish(&r.secrets);
+    weft_strv_finish(&r.attests);
+}
+
+#define DEFAULT "provenance=mode=min,inline-only=true"
+
 static void test_attests(void **state)
 {
     static const struct {
         size_t n_platforms;
         bool given;
         const char *attest;
+        enum weft_output_type output;
+        const char *arg;
         const char *expected;
     } cases[] = {
-        {1, false, NULL, ""},
-        {2, false, NULL, "provenance=mode=min"},
-        {2, true, NULL, ""},
-        {1, true, "provenance=", "provenance="},
-        {2, true, "provenance=mode=max", "provenance=mode=max"},
-        {2, false, "sbom=", "provenance=mode=min\nsbom="},
-        {1, false, "sbom=", "sbom="},
+        {1, false, NULL, WEFT_OUTPUT_OCI, NULL, ""},
+        {1, false, NULL, WEFT_OUTPUT_DOCKER, NULL, ""},
+        {1, false, NULL, WEFT_OUTPUT_OCI, "BUILDKIT_MULTI_PLATFORM=1", DEFAULT},
+        {1, false, NULL, WEFT_OUTPUT_OCI, "BUILDKIT_MULTI_PLATFORM=false", ""},
+        {1, false, NULL, WEFT_OUTPUT_IMAGE, NULL, DEFAULT},
+        {1, true, NULL, WEFT_OUTPUT_IMAGE, NULL, ""},
+        {2, false, NULL, WEFT_OUTPUT_OCI, NULL, DEFAULT},
+        {2, true, NULL, WEFT_OUTPUT_OCI, NULL, ""},
+        {1, true, "provenance=", WEFT_OUTPUT_IMAGE, NULL, "provenance="},
+        {2, true, "provenance=mode=max", WEFT_OUTPUT_OCI, NULL, "provenance=mode=max"},
+        {2, false, "sbom=", WEFT_OUTPUT_OCI, NULL, DEFAULT "\nsbom="},
+        {1, false, "sbom=", WEFT_OUTPUT_OCI, NULL, DEFAULT "\nsbom="},
+        {1, true, "sbom=", WEFT_OUTPUT_OCI, NULL, "sbom="},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct weft_request r = request(two, cases[i].n_platforms);
+        struct weft_output output = {.type = cases[i].output};
         weft_auto_strv out = {0};
         char *text;
 
+        r.outputs = &output;
+        r.n_outputs = 1;
+        if (cases[i].arg) {
+            weft_strv_add(&r.build_args, cases[i].arg);
+        }
         r.provenance_given = cases[i].given;
         if (cases[i].attest) {
             weft_strv_add(&r.attests, cases[i].attest);
@@ -253,16 +330,18 @@ static void test_attests(void **state)
         assert_string_equal(text, cases[i].expected);
         free(text);
         weft_strv_finish(&r.attests);
+        weft_strv_finish(&r.build_args);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_least),        cmocka_unit_test(test_os_version),
-        cmocka_unit_test(test_flags),        cmocka_unit_test(test_contexts),
-        cmocka_unit_test(test_context_slot), cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_attests),
+        cmocka_unit_test(test_least),    cmocka_unit_test(test_os_version),
+        cmocka_unit_test(test_flags),    cmocka_unit_test(test_shown),
+        cmocka_unit_test(test_contexts), cmocka_unit_test(test_context_slot),
+        cmocka_unit_test(test_syntax),   cmocka_unit_test(test_attests),
+        cmocka_unit_test(test_call),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

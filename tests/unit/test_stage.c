@@ -367,6 +367,8 @@ static void test_foreign(void **state)
 {
     const struct fixture *f = *state;
     static const char *const contents[] = {NULL, "layer", "lbyer"};
+    /* a manifest is staged after what it names: one that lacks something is not */
+    static const size_t staged[] = {2, 3, 1};
 
     for (int i = 0; i < 3; i++) {
         struct weft_json *doc = weft_json_object();
@@ -401,7 +403,7 @@ static void test_foreign(void **state)
         assert_int_equal(weft_stage_take_image(s, f->blobs, root, NULL, NULL, &image, NULL),
                          i == 2 ? -1 : 0);
         weft_stage_counts(s, &blobs, &copied);
-        assert_int_equal(blobs, i == 1 ? 3 : 2);
+        assert_int_equal(blobs, staged[i]);
         weft_stage_destroy(s);
         if (contents[i]) {
             unlink(path);

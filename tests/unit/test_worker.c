@@ -208,7 +208,7 @@ static void test_usage(void **state)
 static void test_share(void **state)
 {
     const uint64_t gb = 1000000000;
-    char *config = weft_buildkit_config(50 * gb, NULL);
+    char *config = weft_buildkit_config(50 * gb, NULL, NULL);
 
     char *workers = weft_path_join(*state, "workers");
     char *sub;
@@ -232,7 +232,7 @@ static void test_share(void **state)
     assert_non_null(strstr(config, "maxUsedSpace = \"50000000000\""));
     assert_null(strstr(config, "platforms"));
     free(config);
-    config = weft_buildkit_config(50 * gb, "linux/amd64");
+    config = weft_buildkit_config(50 * gb, "linux/amd64", NULL);
     assert_non_null(strstr(config, "\nplatforms = [\"linux/amd64\"]\n[worker.containerd]\n"));
     free(config);
 }

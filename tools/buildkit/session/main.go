@@ -7,12 +7,19 @@
 // The shared key lets BuildKit find what an earlier session with the same key has sent, so that
 // only changed files travel.
 //
+// With --relay it also stands between buildctl and the worker, and puts secrets into the caches of
+// the solves; the first line of standard input is then a JSON array of them.
+//
 // Standard output carries two lines of JSON: the session's id, as soon as it is known and before
 // the worker is dialled; and at the end what was sent, or the error that ended the session. The
 // session lasts until standard input ends, so it cannot outlive the process that started it.
+//
+// Two commands ask a worker for what buildctl does not print: "call" for the whole answer of a
+// frontend's subrequest, "provenance" for the provenance in the record of a build.
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +52,7 @@ type local struct {
 type config struct {
 	socket    string // absolute path of the worker's socket
 	sharedKey string
+	relay     string // absolute path of a socket to listen on, or ""
 	locals    []local
 }
 
@@ -89,12 +97,14 @@ func parseArgs(args []string, stderr io.Writer) (*config, error) {
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: weft-session --addr unix:///PATH --shared-key KEY "+
-			"--local NAME=DIR [--local NAME=DIR ...]")
+			"[--relay unix:///PATH] --local NAME=DIR [--local NAME=DIR ...]")
 		flags.PrintDefaults()
 	}
 	flags.Var(addressValue{&cfg.socket}, "addr", "the worker's `address`, unix:///PATH")
 	flags.StringVar(&cfg.sharedKey, "shared-key", "", "the project's `key`: later sessions with "+
 		"it send only what changed")
+	flags.Var(addressValue{&cfg.relay}, "relay", "an `address`, unix:///PATH, where solves are passed on "+
+		"to the worker with their secrets")
 	flags.Var(localsValue{&cfg.locals}, "local", "a directory to serve, `NAME=DIR`; repeatable")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -135,7 +145,7 @@ type countsLine struct {
 
 // hold announces the session and serves it until ctx ends, which is the good end, or until it
 // breaks. It returns the last line to print.
-func hold(ctx context.Context, cfg *config, out *json.Encoder) (any, error) {
+func hold(ctx context.Context, cfg *config, secrets []string, out *json.Encoder) (any, error) {
 	dirs, err := openDirs(cfg.locals)
 	if err != nil {
 		return nil, err
@@ -145,6 +155,22 @@ func hold(ctx context.Context, cfg *config, out *json.Encoder) (any, error) {
 		return nil, err
 	}
 	s.Allow(&provider{dirs: dirs})
+	if cfg.relay != "" {
+		l, err := listen(cfg.relay)
+		if err != nil {
+			return nil, err
+		}
+		relayCtx, end := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = serveRelay(relayCtx, l, cfg.socket, &keyring{secrets: secrets, aws: awsCredentials})
+		}()
+		defer func() {
+			end()
+			<-ended // its socket is gone then
+		}()
+	}
 	if err := out.Encode(idLine{ID: s.ID()}); err != nil {
 		return nil, err
 	}
@@ -161,6 +187,9 @@ func hold(ctx context.Context, cfg *config, out *json.Encoder) (any, error) {
 }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		return runCommand(args, stdout)
+	}
 	cfg, err := parseArgs(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitDone
@@ -173,13 +202,21 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	in := bufio.NewReader(stdin)
+	out := json.NewEncoder(stdout)
+	var secrets []string
+	if cfg.relay != "" {
+		secrets, err = readSecrets(in)
+	}
 	go func() {
-		_, _ = io.Copy(io.Discard, stdin) // the end and an error mean the same: nobody is there
+		_, _ = io.Copy(io.Discard, in) // the end and an error mean the same: nobody is there
 		cancel()
 	}()
 
-	out := json.NewEncoder(stdout)
-	last, err := hold(ctx, cfg, out)
+	var last any
+	if err == nil {
+		last, err = hold(ctx, cfg, secrets, out)
+	}
 	code := exitDone
 	if err != nil {
 		last, code = errorLine{Error: err.Error()}, exitFailed
@@ -188,6 +225,20 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return code
+}
+
+// runCommand does what has an end of its own: no session is held.
+func runCommand(args []string, stdout io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch args[0] {
+	case "call":
+		return runCall(ctx, args[1:], stdout, os.Stderr)
+	case "provenance":
+		return runProvenance(ctx, args[1:], stdout, os.Stderr)
+	}
+	fmt.Fprintf(os.Stderr, "weft-session: unknown command %q\n", args[0])
+	return exitUsage
 }
 
 func main() {
