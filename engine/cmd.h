@@ -26,7 +26,9 @@ extern const struct weft_cmd weft_cmd_bench;
 extern const struct weft_cmd weft_cmd_binfmt;
 extern const struct weft_cmd weft_cmd_build;
 extern const struct weft_cmd weft_cmd_doctor;
+extern const struct weft_cmd weft_cmd_inspect;
 extern const struct weft_cmd weft_cmd_platforms;
+extern const struct weft_cmd weft_cmd_push;
 extern const struct weft_cmd weft_cmd_qemu;
 extern const struct weft_cmd weft_cmd_worker;
 

@@ -121,11 +121,15 @@ libweft_a_SOURCES += \
 	%D%/bench_run.c \
 	%D%/cmd_bench.c \
 	%D%/cmd_binfmt.c \
+	%D%/cmd_inspect.c \
 	%D%/cmd_qemu.c \
 	%D%/cmd_platforms.c \
+	%D%/cmd_push.c \
 	%D%/cmd_worker.c \
 	%D%/html.c \
 	%D%/html.h \
+	%D%/inspect.c \
+	%D%/inspect.h \
 	%D%/kubectl.c \
 	%D%/kubectl.h \
 	%D%/worker.c \

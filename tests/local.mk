@@ -37,7 +37,7 @@ unit_tests += %D%/unit/test_descriptor
 unit_tests += %D%/unit/test_stage %D%/unit/test_merge %D%/unit/test_layout
 unit_tests += %D%/unit/test_annotation
 unit_tests += %D%/unit/test_local_output
-unit_tests += %D%/unit/test_blob_homes
+unit_tests += %D%/unit/test_blob_homes %D%/unit/test_push
 
 # Results of benchmarks, made by hand.
 bench_fixture = %D%/unit/bench_fixture.c %D%/unit/bench_fixture.h
@@ -50,6 +50,7 @@ rename_fault = %D%/unit/rename_fault.c %D%/unit/rename_fault.h
 rename_wrap = $(AM_LDFLAGS) -Wl,--wrap=rename,--wrap=renameat2
 %C%_unit_test_annotation_SOURCES = %D%/unit/test_annotation.c $(image_fixture)
 %C%_unit_test_stage_SOURCES = %D%/unit/test_stage.c $(image_fixture)
+%C%_unit_test_push_SOURCES = %D%/unit/test_push.c $(image_fixture)
 %C%_unit_test_merge_SOURCES = %D%/unit/test_merge.c $(image_fixture)
 %C%_unit_test_layout_SOURCES = %D%/unit/test_layout.c $(image_fixture) $(rename_fault)
 %C%_unit_test_layout_LDFLAGS = $(rename_wrap)
