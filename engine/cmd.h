@@ -25,6 +25,7 @@ struct weft_cmd {
 extern const struct weft_cmd weft_cmd_bench;
 extern const struct weft_cmd weft_cmd_binfmt;
 extern const struct weft_cmd weft_cmd_build;
+extern const struct weft_cmd weft_cmd_buildctl;
 extern const struct weft_cmd weft_cmd_doctor;
 extern const struct weft_cmd weft_cmd_inspect;
 extern const struct weft_cmd weft_cmd_platforms;

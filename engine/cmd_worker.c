@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,11 +16,13 @@
 #include "engine/cmd.h"
 #include "engine/worker.h"
 #include "engine/worker_disk.h"
+#include "engine/worker_logs.h"
 
 static const char usage[] =
     "usage: weft worker list [--json] [--size]\n"
     "       weft worker stop [--force] (--all | SLOT...)\n"
     "       weft worker remove [--force] (--all | SLOT...)\n"
+    "       weft worker logs [--follow] [--tail N] SLOT\n"
     "\n"
     "A worker is a buildkitd that weft has started for a platform (or for a group of them). It "
     "ends\n"
@@ -32,13 +35,17 @@ static const char usage[] =
     "remove        end workers, and remove their states\n"
     "  -a, --all   all of them\n"
     "  -f, --force also those in use: their builds fail\n"
+    "logs          what the buildkitd of a worker has written since its start\n"
+    "  -f, --follow  go on until it ends\n"
+    "  -n, --tail    the last N lines only\n"
     "\n"
     "examples:\n"
     "  weft worker list\n"
     "  weft worker stop linux_arm64\n"
     "  weft worker stop --all\n"
     "  weft worker remove linux_arm64     the next build for it starts cold\n"
-    "  weft worker remove --all --force   nothing is left\n";
+    "  weft worker remove --all --force   nothing is left\n"
+    "  weft worker logs -n 20 group\n";
 
 static const char *const status_names[] = {
     [WEFT_WORKER_STOPPED] = "stopped",
@@ -51,6 +58,14 @@ static int fail_usage(struct weft_err **err, const char *what)
 {
     weft_fail(err, WEFT_E_USAGE, "worker: %s", what);
     return weft_err_hint(err, "weft worker --help");
+}
+
+static int fail_none(const char *slot, const char *what, struct weft_err **err)
+{
+    weft_auto_free char *shown = weft_printable(slot);
+
+    weft_fail(err, WEFT_E_USAGE, "there is no %s %s", what, shown);
+    return weft_err_hint(err, "weft worker list");
 }
 
 static char *uptime(int64_t started_s)
@@ -290,16 +305,45 @@ static int run_for_slots(slot_fn *fn, int argc, char **argv, FILE *out, struct w
         int got = fn(argv[i], force, out, err);
 
         if (got == 0) {
-            weft_auto_free char *shown = weft_printable(argv[i]);
-
-            weft_fail(err, WEFT_E_USAGE, "there is no worker %s", shown);
-            return weft_err_hint(err, "weft worker list");
+            return fail_none(argv[i], "worker", err);
         }
         if (got < 0) {
             return -1;
         }
     }
     return 0;
+}
+
+static int run_logs(int argc, char **argv, FILE *out, struct weft_err **err)
+{
+    static const struct option options[] = {
+        {"follow", no_argument, NULL, 'f'},
+        {"tail", required_argument, NULL, 'n'},
+        {0},
+    };
+    struct weft_worker_logs what = {.lines = -1};
+    int got;
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "fn:", options, NULL)) != -1) {
+        switch (opt) {
+        case 'f':
+            what.follow = true;
+            break;
+        case 'n':
+            if (weft_parse_long(optarg, 0, INT_MAX, "--tail", &what.lines, err) < 0) {
+                return -1;
+            }
+            break;
+        default:
+            return fail_usage(err, "logs takes --follow and --tail N");
+        }
+    }
+    if (argc - optind != 1) {
+        return fail_usage(err, "logs takes the name of one slot");
+    }
+    got = weft_worker_logs_write(argv[optind], &what, out, err);
+    return got == 0 ? fail_none(argv[optind], "log of a worker", err) : got < 0 ? -1 : 0;
 }
 
 static int run(int argc, char **argv, FILE *out, struct weft_err **err)
@@ -311,7 +355,7 @@ static int run(int argc, char **argv, FILE *out, struct weft_err **err)
         }
     }
     if (argc < 2) {
-        return fail_usage(err, "list, stop or remove?");
+        return fail_usage(err, "list, stop, remove or logs?");
     }
     optind = 0;
     opterr = 0;
@@ -324,11 +368,14 @@ static int run(int argc, char **argv, FILE *out, struct weft_err **err)
     if (strcmp(argv[1], "remove") == 0) {
         return run_for_slots(remove_one, argc - 1, argv + 1, out, err);
     }
-    return fail_usage(err, "it knows list, stop and remove");
+    if (strcmp(argv[1], "logs") == 0) {
+        return run_logs(argc - 1, argv + 1, out, err);
+    }
+    return fail_usage(err, "it knows list, stop, remove and logs");
 }
 
 const struct weft_cmd weft_cmd_worker = {
     .name = "worker",
-    .summary = "List, stop or remove the workers that builds have started",
+    .summary = "List, stop or remove the workers that builds have started, or show their logs",
     .run = run,
 };

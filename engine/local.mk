@@ -21,6 +21,7 @@ libweft_a_SOURCES += \
 	%D%/call.h \
 	%D%/cmd.h \
 	%D%/cmd_build.c \
+	%D%/cmd_buildctl.c \
 	%D%/holder.c \
 	%D%/holder.h \
 	%D%/outputs.c \
@@ -146,6 +147,8 @@ libweft_a_SOURCES += \
 	%D%/worker_launch.c \
 	%D%/worker_launch.h \
 	%D%/worker_list.c \
+	%D%/worker_logs.c \
+	%D%/worker_logs.h \
 	%D%/worker_registries.c \
 	%D%/worker_registries.h \
 	%D%/worker_remove.c \
