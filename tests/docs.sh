@@ -81,7 +81,7 @@ check_buildx()
     done
     while IFS='|' read -r _ column answer _; do
         column=$(sed 's/^ *//; s/ *$//' <<<"$column")
-        [[ $answer == ' no ' && $column =~ $bare ]] || continue
+        [[ ($answer == ' no ' || $answer == ' left out ') && $column =~ $bare ]] || continue
         while IFS= read -r flag; do
             ! grep -q -x -F -- "$flag" <<<"$flags" || finding "docs/buildx.md: $flag does exist"
         done < <(grep -o -E -- '-[a-z-]+' <<<"$column")
@@ -114,7 +114,7 @@ examples_in()
 {
     sed -e 's/\\e$/\\/' -e ':more' -e '/\\$/{N;s/\\\n */ /;b more' -e '}' "$1" |
         { if [[ $1 == *.md ]]; then grep '^    '; else cat; fi || true; } |
-        sed -n -E 's/^ *([A-Z_]+=[^ ]* |[A-Z]+\/)*(weft (bench|binfmt|build|doctor|platforms|qemu|worker) .*)/\2/p' | sed 's/ *#.*//; s/ |.*//'
+        sed -n -E 's/^ *([A-Z_]+=[^ ]* |[A-Z]+\/)*(weft (bench|binfmt|build|doctor|inspect|platforms|push|qemu|worker) .*)/\2/p' | sed 's/ *#.*//; s/ |.*//'
 }
 
 # --help at its end makes weft read a command line and do nothing: unknown flags are found.
