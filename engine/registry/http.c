@@ -253,7 +253,21 @@ static void set_tls(const struct weft_http *h)
     }
 }
 
-static void set_proxy(CURL *c, const char *url)
+/* What libcurl says of a proxy that it cannot make out has all of it, the password, too: it does
+ * not get to see one. */
+static int check_proxy(const char *proxy, struct weft_err **err)
+{
+    auto_url u = curl_url();
+
+    if (u && curl_url_set(u, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
+        return 0;
+    }
+    weft_fail(err, WEFT_E_NET, "the proxy of HTTPS_PROXY or HTTP_PROXY is no URL");
+    return weft_err_hint(err, "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT, with what is special in "
+                              "the password as %%40 and the like");
+}
+
+static int set_proxy(CURL *c, const char *url, struct weft_err **err)
 {
     const struct weft_proxies proxies = weft_proxies_of_environment();
     auto_url u = curl_url();
@@ -261,6 +275,7 @@ static void set_proxy(CURL *c, const char *url)
     weft_auto_free char *host = NULL;
     weft_auto_free char *port = NULL;
     weft_auto_free char *proxy = NULL;
+    int rc;
 
     if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK) {
         scheme = part_of(u, CURLUPART_SCHEME, 0);
@@ -271,13 +286,15 @@ static void set_proxy(CURL *c, const char *url)
         proxy = weft_proxy_for(&proxies, strcmp(scheme, "https") == 0, host,
                                (int)strtol(port, NULL, 10));
     }
+    rc = proxy ? check_proxy(proxy, err) : 0;
     /* "" keeps libcurl from reading the environment by rules of its own */
-    curl_easy_setopt(c, CURLOPT_PROXY, proxy ? proxy : "");
+    curl_easy_setopt(c, CURLOPT_PROXY, proxy && rc == 0 ? proxy : "");
     curl_easy_setopt(c, CURLOPT_NOPROXY, "");
     curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     if (proxy) {
         explicit_bzero(proxy, strlen(proxy));
     }
+    return rc;
 }
 
 /* ---- callbacks ---- */
@@ -593,8 +610,8 @@ static struct curl_slist *headers_of(const struct weft_http_request *q, const ch
     return list;
 }
 
-static void set_request(struct transfer *t, const char *url, struct curl_slist *headers,
-                        char *error_text)
+static int set_request(struct transfer *t, const char *url, struct curl_slist *headers,
+                       char *error_text, struct weft_err **err)
 {
     CURL *c = t->http->curl;
 
@@ -617,9 +634,9 @@ static void set_request(struct transfer *t, const char *url, struct curl_slist *
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
     set_tls(t->http);
-    set_proxy(c, url);
     set_limits(c, t->q);
     set_body(c, t);
+    return set_proxy(c, url, err);
 }
 
 /* One request and its answer, whatever it says. */
@@ -631,10 +648,9 @@ static int ask_once(struct weft_http *h, const struct weft_http_request *q, cons
     struct transfer t = {.http = h, .q = q, .a = a, .shown = shown};
     char text[CURL_ERROR_SIZE] = "";
     long status = 0;
-    CURLcode code;
+    int rc = set_request(&t, url, headers, text, err);
+    CURLcode code = rc == 0 ? curl_easy_perform(h->curl) : CURLE_COULDNT_RESOLVE_PROXY;
 
-    set_request(&t, url, headers, text);
-    code = curl_easy_perform(h->curl);
     if (code == CURLE_OK) {
         curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
         a->status = (int)status;
@@ -644,6 +660,9 @@ static int ask_once(struct weft_http *h, const struct weft_http_request *q, cons
     }
     curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
     curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
+    if (rc < 0) {
+        return weft_err_wrap(err, "%s", shown);
+    }
     return code == CURLE_OK ? 0 : fail_transfer(&t, code, text, err);
 }
 

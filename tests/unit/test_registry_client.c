@@ -479,6 +479,35 @@ static void test_proxy(void **state)
     finish(f);
 }
 
+/* What libcurl says of a proxy that it cannot use has all of it, the password, too. */
+static void test_proxy_unusable(void **state)
+{
+    static const char *const proxies[] = {
+        "http://u:secret-3@127.0.0.1:99999", "http://u:secret-3@[::1", "http://u:secret-3@a b:1",
+        "ftp://u:secret-3@127.0.0.1:1",      "u:secret-3@:1",
+    };
+    struct fixture *f = *state;
+    struct weft_err *err = NULL;
+
+    for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++) {
+        char domain[] = "registry.invalid";
+        struct weft_registry_host host = {.host = domain, .http = true};
+        const struct weft_registry_hosts hosts = {.v = &host, .n = 1};
+
+        setenv("HTTP_PROXY", proxies[i], 1);
+        f->r = weft_registry_open(
+            &(struct weft_registry_opts){.domain = domain, .path = "app", .hosts = &hosts}, &err);
+        assert_int_equal(weft_registry_has_blob(f->r, TEN_DIGEST, &err), -1);
+        unsetenv("HTTP_PROXY");
+        if (strstr(err->msg, "secret-3")) {
+            fail_msg("%s: %s", proxies[i], err->msg);
+        }
+        assert_err(&err, WEFT_E_NET, err->sys, "proxy");
+        weft_registry_close(f->r);
+    }
+    http_script_stop(f->s);
+}
+
 static void test_cancel(void **state)
 {
     struct fixture *f = *state;
@@ -523,6 +552,7 @@ int main(void)
         client_test(test_put_manifest),   client_test(test_disk_full),
         client_test(test_not_a_registry), client_test(test_proxy),
         client_test(test_cancel),         client_test(test_not_reached),
+        client_test(test_proxy_unusable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
