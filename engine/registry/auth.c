@@ -246,6 +246,7 @@ static int fetch_token(struct weft_auth *a, struct weft_http *http, const char *
         q.method = "POST";
         q.url = a->challenge.realm;
         q.body = secret;
+        q.secret = true;
         q.body_len = strlen(secret);
         q.headers = &headers;
     } else {

@@ -687,6 +687,16 @@ static bool is_redirection(const struct weft_http_request *q, const struct weft_
     }
 }
 
+/* Whether a body that is a secret would go to another host. */
+static bool gives_away(const struct weft_http_request *q, const char *url,
+                       const struct weft_http_answer *a)
+{
+    weft_auto_free char *next = q->secret ? weft_http_url(url, weft_http_header(a, "location"))
+                                          : NULL;
+
+    return next && !weft_http_same_origin(url, next);
+}
+
 static char *next_url(const char *url, const struct weft_http_answer *a, struct weft_err **err)
 {
     weft_auto_free char *next = weft_http_url(url, weft_http_header(a, "location"));
@@ -722,7 +732,7 @@ int weft_http_ask(struct weft_http *h, const struct weft_http_request *q,
             weft_http_answer_finish(a);
             return -1;
         }
-        if (!is_redirection(q, a)) {
+        if (!is_redirection(q, a) || gives_away(q, url, a)) {
             a->url = weft_steal(&url);
             return 0;
         }

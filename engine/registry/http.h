@@ -52,6 +52,7 @@ struct weft_http_request {
     long timeout_ms; /* of the whole; 0: none, but a stall ends it */
     long stall_ms;   /* how long nothing may move; 0: a minute */
     bool stay;       /* a redirection is the answer */
+    bool secret;     /* the body is: a redirection to another host is the answer */
 };
 
 /** Start from {0}; end with weft_http_answer_finish. */

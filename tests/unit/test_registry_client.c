@@ -155,6 +155,33 @@ static void test_refresh_token(void **state)
     finish(f);
 }
 
+/* A request whose body is a secret stays where it was sent. */
+static void test_refresh_token_redirected(void **state)
+{
+    struct fixture *f = *state;
+    struct http_script *other = http_script_start();
+    weft_auto_free char *asks = challenge(f);
+    weft_auto_free char *location =
+        weft_fmt("Location: http://%s/token\r\n", http_script_host(other));
+    struct weft_err *err = NULL;
+    char digest[WEFT_DIGEST_SIZE];
+
+    open_registry(f, false, "\"identitytoken\":\"r/1\"");
+    http_script_add(f->s, "GET /v2/ ", "401 Unauthorized", asks, "");
+    http_script_add(f->s, "POST /token?x=1 ", "307 Temporary Redirect", location, "");
+    assert_int_equal(weft_registry_resolve(f->r, "1", digest, &err), -1);
+    assert_null(strstr(err->msg, "r/1"));
+    assert_err(&err, WEFT_E_NET, 0, "/token: the token server answers with status 307");
+    http_script_stop(other);
+
+    /* within one host it is followed */
+    http_script_add(f->s, "POST /token?x=1 ", "308 Permanent Redirect", "Location: /t2\r\n", "");
+    http_script_add(f->s, "POST /t2 ", "200 OK", "", "{\"access_token\":\"T3\"}");
+    http_script_add(f->s, "HEAD /v2/app/manifests/1 ", "200 OK", OK_DIGEST_OF(HI_DIGEST), "");
+    assert_int_equal(weft_registry_resolve(f->r, "1", digest, &err), 1);
+    finish(f);
+}
+
 static void test_wrong_password(void **state)
 {
     struct fixture *f = *state;
@@ -542,16 +569,27 @@ static void test_not_reached(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        client_test(test_token),          client_test(test_refresh_token),
-        client_test(test_wrong_password), client_test(test_no_password),
-        client_test(test_token_refused),  client_test(test_no_right),
-        client_test(test_tries),          client_test(test_not_there),
-        client_test(test_wrong_content),  client_test(test_redirect),
-        client_test(test_put_blob),       client_test(test_resume),
-        client_test(test_start_over),     client_test(test_mount),
-        client_test(test_put_manifest),   client_test(test_disk_full),
-        client_test(test_not_a_registry), client_test(test_proxy),
-        client_test(test_cancel),         client_test(test_not_reached),
+        client_test(test_token),
+        client_test(test_refresh_token),
+        client_test(test_wrong_password),
+        client_test(test_no_password),
+        client_test(test_token_refused),
+        client_test(test_no_right),
+        client_test(test_tries),
+        client_test(test_not_there),
+        client_test(test_wrong_content),
+        client_test(test_redirect),
+        client_test(test_put_blob),
+        client_test(test_resume),
+        client_test(test_start_over),
+        client_test(test_mount),
+        client_test(test_put_manifest),
+        client_test(test_disk_full),
+        client_test(test_not_a_registry),
+        client_test(test_proxy),
+        client_test(test_cancel),
+        client_test(test_not_reached),
+        client_test(test_refresh_token_redirected),
         client_test(test_proxy_unusable),
     };
 
