@@ -160,12 +160,13 @@ int weft_registry_get_blob(struct weft_registry *r, const char *digest, uint64_t
     return rc;
 }
 
-/* The registry did not say what it made of the bytes: ask. One that never says is believed. */
+/* The registry did not say what it made of the bytes: ask, by the digest, since a tag may be
+ * another push's by now. One that never says is believed. */
 static int check_written(struct weft_registry *r, const struct weft_registry_call *call,
-                         const char *tag_or_digest, const char *digest, struct weft_err **err)
+                         const char *digest, struct weft_err **err)
 {
     char found[WEFT_DIGEST_SIZE];
-    int rc = weft_registry_resolve(r, tag_or_digest, found, err);
+    int rc = weft_registry_resolve(r, digest, found, err);
 
     if (rc < 0) {
         return -1;
@@ -207,7 +208,7 @@ int weft_registry_put_manifest(struct weft_registry *r, const char *tag_or_diges
     } else if (weft_http_header(&a, "docker-content-digest")) {
         rc = weft_registry_check_digest(r, &call, &a, digest, err);
     } else {
-        rc = check_written(r, &call, tag_or_digest, digest, err);
+        rc = check_written(r, &call, digest, err);
     }
     weft_http_answer_finish(&a);
     return rc;

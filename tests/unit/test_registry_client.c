@@ -444,9 +444,16 @@ static void test_put_manifest(void **state)
 
     /* it does not say, and is asked */
     http_script_add(f->s, "PUT /v2/app/manifests/3 ", "201 Created", "", "");
-    http_script_add(f->s, "HEAD /v2/app/manifests/3 ", "200 OK", OK_DIGEST_OF(TEN_DIGEST), "");
+    http_script_add(f->s, "HEAD /v2/app/manifests/" HI_DIGEST " ", "200 OK",
+                    OK_DIGEST_OF(TEN_DIGEST), "");
     assert_int_equal(weft_registry_put_manifest(f->r, "3", "a/b", "hi", 2, &err), -1);
     assert_err(&err, WEFT_E_DIGEST, 0, "the registry has " TEN_DIGEST);
+
+    /* by its digest: the tag may be another push's by now */
+    http_script_add(f->s, "PUT /v2/app/manifests/3 ", "201 Created", "", "");
+    http_script_add(f->s, "HEAD /v2/app/manifests/" HI_DIGEST " ", "200 OK",
+                    OK_DIGEST_OF(HI_DIGEST), "");
+    assert_ok(weft_registry_put_manifest(f->r, "3", "a/b", "hi", 2, &err), &err);
 
     http_script_add(f->s, "PUT /v2/app/manifests/4 ", "400 Bad Request", "",
                     "{\"errors\":[{\"code\":\"MANIFEST_INVALID\",\"message\":\"manifest "
