@@ -29,6 +29,7 @@ struct upload {
     _Atomic int64_t *sent;
     char *location; /* where it goes on; NULL: it is not begun */
     uint64_t at;    /* bytes that the registry has */
+    bool resumed;   /* `at` is what the registry says */
 };
 
 /* What a request came to. */
@@ -79,10 +80,11 @@ static void start_over(struct upload *u)
 {
     free(weft_steal(&u->location));
     set_at(u, 0);
+    u->resumed = false;
 }
 
-/* Whether the registry has forgotten the upload, or keeps another count of it. */
-static bool is_gone(const struct weft_http_answer *a)
+/* Whether the registry has forgotten the upload, or keeps another count of it than it has said. */
+static bool is_gone(const struct upload *u, const struct weft_http_answer *a)
 {
     struct weft_refusal refusal = {0};
     bool gone;
@@ -90,7 +92,8 @@ static bool is_gone(const struct weft_http_answer *a)
     weft_refusal_read(a->body.data, a->body.len, &refusal);
     gone = a->status == 404 || a->status == 410 || a->status == 416 ||
            (a->status == 400 && (weft_str_eq(refusal.code, "BLOB_UPLOAD_INVALID") ||
-                                 weft_str_eq(refusal.code, "BLOB_UPLOAD_UNKNOWN")));
+                                 weft_str_eq(refusal.code, "BLOB_UPLOAD_UNKNOWN"))) ||
+           (u->resumed && weft_str_eq(refusal.code, "DIGEST_INVALID"));
     weft_refusal_finish(&refusal);
     return gone;
 }
@@ -102,8 +105,15 @@ static char *status_text(const struct upload *u, const struct weft_http_answer *
     return weft_fmt("%s: %s: %s", u->r->name, u->doing, text);
 }
 
+/* The specification has 202 for a piece and 201 for the end; there are registries that give others,
+ * and other clients take these, too. */
+static bool is_taken(const struct weft_http_answer *a)
+{
+    return a->status == 200 || a->status == 201 || a->status == 202 || a->status == 204;
+}
+
 /* Send a request that may not be repeated as it is, and judge its answer. */
-static enum outcome send_once(struct upload *u, const struct weft_registry_call *call, int wanted,
+static enum outcome send_once(struct upload *u, const struct weft_registry_call *call,
                               struct weft_http_answer *a, char **why, struct weft_err **err)
 {
     weft_auto_err lost = NULL;
@@ -118,20 +128,32 @@ static enum outcome send_once(struct upload *u, const struct weft_registry_call 
         }
         return FAILED;
     }
-    if (a->status == wanted || (wanted == 201 && a->status == 204)) {
+    if (is_taken(a)) {
         return DONE;
     }
     if (weft_registry_answer_passes(a)) {
         *why = status_text(u, a);
         return AGAIN;
     }
-    if (is_gone(a)) {
+    if (is_gone(u, a)) {
         *why = status_text(u, a);
         start_over(u);
         return AGAIN;
     }
     weft_registry_refused(u->r, call, a, err);
     return FAILED;
+}
+
+/* How far a piece has brought the upload: to its end, if the registry says nothing that makes
+ * sense. */
+static uint64_t reached(const struct upload *u, const struct weft_http_answer *a)
+{
+    const char *range = weft_http_header(a, "range");
+    uint64_t at;
+
+    return range && weft_upload_range(range, &at) == 0 && at > u->at && at < u->size_bytes
+               ? at
+               : u->size_bytes;
 }
 
 /* The rest of a broken upload, without its end. */
@@ -150,11 +172,12 @@ static enum outcome send_rest(struct upload *u, struct weft_http_answer *a, char
                                             .sent = u->sent,
                                             .once = true};
     enum outcome o;
+    uint64_t at;
     char *location;
 
     weft_strv_add(&headers, "Content-Type: application/octet-stream");
     weft_strv_addf(&headers, "Content-Range: %" PRIu64 "-%" PRIu64, u->at, u->size_bytes - 1);
-    o = send_once(u, &call, 202, a, why, err);
+    o = send_once(u, &call, a, why, err);
     if (o != DONE) {
         return o;
     }
@@ -163,7 +186,9 @@ static enum outcome send_rest(struct upload *u, struct weft_http_answer *a, char
         free(u->location);
         u->location = location;
     }
+    at = reached(u, a);
     u->at = u->size_bytes; /* which are counted */
+    set_at(u, at);
     weft_http_answer_finish(a);
     return DONE;
 }
@@ -187,7 +212,7 @@ static enum outcome send_end(struct upload *u, struct weft_http_answer *a, char 
     enum outcome o;
 
     weft_strv_add(&headers, "Content-Type: application/octet-stream");
-    o = send_once(u, &call, 201, a, why, err);
+    o = send_once(u, &call, a, why, err);
     if (o == DONE && weft_registry_check_digest(u->r, &call, a, u->digest, err) < 0) {
         return FAILED;
     }
@@ -200,7 +225,7 @@ static enum outcome send_all(struct upload *u, struct weft_http_answer *a, char 
     if (!u->location && begin(u, err) < 0) {
         return FAILED;
     }
-    if (u->at > 0 && u->at < u->size_bytes) {
+    while (u->at > 0 && u->at < u->size_bytes) {
         enum outcome o = send_rest(u, a, why, err);
 
         if (o != DONE) {
@@ -241,6 +266,7 @@ static int find_place(struct upload *u, struct weft_err **err)
         u->location = location;
     }
     set_at(u, at);
+    u->resumed = true;
     weft_http_answer_finish(&a);
     if (at > 0) {
         weft_debug("%s: %s: goes on at byte %" PRIu64, u->r->name, u->doing, at);

@@ -404,6 +404,82 @@ static void test_start_over(void **state)
     finish(f);
 }
 
+/* A count of what has arrived is only as good as the registry: where the whole turns out to be
+ * another, it is sent once more from the start. */
+static void test_resume_wrong(void **state)
+{
+    static const char wrong[] = "{\"errors\":[{\"code\":\"DIGEST_INVALID\"}]}";
+    struct fixture *f = *state;
+    struct weft_err *err = NULL;
+    _Atomic int64_t sent = 0;
+
+    open_plain(f);
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/ ", "202 Accepted", "Location: /up/1\r\n",
+                    "");
+    http_script_add_drop(f->s, "PUT /up/1?digest=", 4);
+    /* no count at all, and yet it keeps what it has */
+    http_script_add(f->s, "GET /up/1 ", "204 No Content", "", "");
+    http_script_add(f->s, "PUT /up/1?digest=", "400 Bad Request", "", wrong);
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/ ", "202 Accepted", "Location: /up/2\r\n",
+                    "");
+    http_script_add(f->s, "PUT /up/2?digest=", "201 Created", "", "");
+    assert_ok(weft_registry_put_blob(f->r, TEN_DIGEST, 10, f->file, &sent, &err), &err);
+    assert_string_equal(http_script_body(f->s, 6), TEN);
+    assert_int_equal(sent, 10);
+
+    /* of an upload in one piece the answer counts */
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/ ", "202 Accepted", "Location: /up/3\r\n",
+                    "");
+    http_script_add(f->s, "PUT /up/3?digest=", "400 Bad Request", "", wrong);
+    assert_int_equal(weft_registry_put_blob(f->r, TEN_DIGEST, 10, f->file, &sent, &err), -1);
+    assert_err(&err, WEFT_E_DIGEST, 0, "the registry got other bytes");
+    finish(f);
+}
+
+/* It took a part of what was sent, and says so. */
+static void test_resume_in_parts(void **state)
+{
+    struct fixture *f = *state;
+    struct weft_err *err = NULL;
+    _Atomic int64_t sent = 0;
+
+    open_plain(f);
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/ ", "202 Accepted", "Location: /up/1\r\n",
+                    "");
+    http_script_add_drop(f->s, "PUT /up/1?digest=", 4);
+    http_script_add(f->s, "GET /up/1 ", "204 No Content", "Range: 0-3\r\n", "");
+    http_script_add(f->s, "PATCH /up/1 ", "202 Accepted", "Location: /up/2\r\nRange: 0-6\r\n", "");
+    http_script_add(f->s, "PATCH /up/2 ", "202 Accepted", "Location: /up/3\r\nRange: 0-9\r\n", "");
+    http_script_add(f->s, "PUT /up/3?digest=", "201 Created", "", "");
+    assert_ok(weft_registry_put_blob(f->r, TEN_DIGEST, 10, f->file, &sent, &err), &err);
+    assert_true(http_script_has(f->s, 5, "Content-Range: 7-9\r\n"));
+    assert_string_equal(http_script_body(f->s, 5), "789");
+    assert_int_equal(sent, 10);
+    finish(f);
+}
+
+/* Statuses that registries give instead of the specification's, and other clients take: ECR's 201
+ * for a piece, and 200 and 202 for the end. */
+static void test_other_statuses(void **state)
+{
+    static const char *const ends[] = {"200 OK", "202 Accepted", "204 No Content"};
+    static const char *const pieces[] = {"200 OK", "201 Created", "204 No Content"};
+    struct fixture *f = *state;
+    struct weft_err *err = NULL;
+
+    open_plain(f);
+    for (size_t i = 0; i < 3; i++) {
+        http_script_add(f->s, "POST /v2/app/blobs/uploads/ ", "202 Accepted", "Location: /up/1\r\n",
+                        "");
+        http_script_add_drop(f->s, "PUT /up/1?digest=", 4);
+        http_script_add(f->s, "GET /up/1 ", "204 No Content", "Range: 0-3\r\n", "");
+        http_script_add(f->s, "PATCH /up/1 ", pieces[i], "", "");
+        http_script_add(f->s, "PUT /up/1?digest=", ends[i], "", "");
+        assert_ok(weft_registry_put_blob(f->r, TEN_DIGEST, 10, f->file, NULL, &err), &err);
+    }
+    finish(f);
+}
+
 static void test_mount(void **state)
 {
     struct fixture *f = *state;
@@ -597,6 +673,9 @@ int main(void)
         client_test(test_cancel),
         client_test(test_not_reached),
         client_test(test_refresh_token_redirected),
+        client_test(test_resume_wrong),
+        client_test(test_resume_in_parts),
+        client_test(test_other_statuses),
         client_test(test_proxy_unusable),
     };
 
