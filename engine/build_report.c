@@ -354,6 +354,7 @@ static int report(struct weft_build *b, FILE *out, struct weft_err **err)
         return 0;
     }
     if (b->err && b->err->code != WEFT_E_CANCELLED) {
+        report_failures(b); /* of the platforms that were left out */
         *err = weft_steal(&b->err);
         return -1;
     }

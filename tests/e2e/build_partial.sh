@@ -43,6 +43,16 @@ expect "the metadata file" "$(jq -r '."containerimage.digest", ([."weft.platform
     "$digest linux/arm64"
 jq -r '."weft.platforms"[1].failed' m.json | grep -q 'exit code: 1' || fail "no reason: $(cat m.json)"
 
+note "what failed is said, too, where the registry then refuses the tag"
+faults_start proxy main
+rc=0
+faults proxy '{"method": "PUT", "path": "/manifests/latest", "do": "answer", "status": 403, "times": 9}'
+build --platform $platforms --secret id=good,src=no --allow-partial -t "$(registry_addr proxy)/app" --push ctx >log 2>&1 || rc=$?
+[[ $rc == 1 ]] || fail "exit code $rc: $(tail -n 5 log)"
+grep -q 'weft: error: .*status 403' log || fail "no reason: $(tail -n 3 log)"
+grep -q '^linux/arm64 failed at ' log || fail "the platform's failure is not shown: $(cat log)"
+expect "the tag" "$(registry_digest "$addr" app latest)" "$digest"
+
 note "where all fail, nothing is"
 rc=0
 build --platform linux/arm64 --secret id=good,src=no --allow-partial -o type=oci,dest=none.tar ctx >log 2>&1 || rc=$?
