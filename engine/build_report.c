@@ -353,7 +353,7 @@ static int report(struct weft_build *b, FILE *out, struct weft_err **err)
         report_success(b);
         return 0;
     }
-    if (b->err && b->err->code != WEFT_E_CANCELLED) {
+    if (b->err && (b->err->code != WEFT_E_CANCELLED || b->result.begun)) {
         report_failures(b); /* of the platforms that were left out */
         *err = weft_steal(&b->err);
         return -1;

@@ -95,15 +95,17 @@ struct weft_result {
     struct weft_strv written; /* destinations, as in "wrote A, B" */
     struct weft_strv pushed;  /* names */
     char *loader;             /* the program that has loaded the image; or NULL */
+    bool begun;               /* a destination has changed, also where a later one failed */
 };
 void weft_result_finish(struct weft_result *r);
 
 /**
  * Merge, prepare everything that takes time, then bring it to its destination: images are loaded,
  * tags set, files put in their places, index.json last. `cancel` is obeyed until the first
- * destination changes. After an error each destination is as it was, but for those outputs that
- * were complete when a later one failed (named in the error). Errors: WEFT_E_IO, _FORMAT,
- * _CANCELLED, _USAGE, _CHILD (docker load), and those of a push. Thread: any.
+ * destination changes, and by a push that waits for its registry later on, too. After an error each
+ * destination is as it was, but for those outputs that were complete when a later one failed (named
+ * in the error). Errors: WEFT_E_IO, _FORMAT, _CANCELLED, _USAGE, _CHILD (docker load), and those of
+ * a push. Thread: any.
  */
 int weft_outputs_commit(struct weft_outputs *o, const atomic_bool *cancel,
                         struct weft_result *result, struct weft_err **err);

@@ -512,7 +512,7 @@ static int tag_failed(const struct weft_strv *set, const char *name, struct weft
 }
 
 static int set_tags(struct weft_push *p, const struct weft_content_manifest *root,
-                    struct weft_err **err)
+                    struct weft_push_counts *counts, struct weft_err **err)
 {
     weft_auto_strv set = {0};
 
@@ -525,6 +525,7 @@ static int set_tags(struct weft_push *p, const struct weft_content_manifest *roo
                 return tag_failed(&set, t->names.v[k], err);
             }
             weft_strv_add(&set, t->names.v[k]);
+            atomic_fetch_add(&counts->tags_set, 1);
         }
     }
     return 0;
@@ -536,14 +537,14 @@ int weft_push_commit(struct weft_push *p, const char *blobs_dir, const struct we
     weft_auto_content c = {0};
     struct weft_push_counts uncounted = {0};
 
+    counts = counts ? counts : &uncounted;
     if (weft_content_read(blobs_dir, root, &c, err) < 0) {
         return weft_err_wrap(err, "push %s", p->targets[0].names.v[0]);
     }
-    if (push_everywhere(p, blobs_dir, &c, p->opts.by_digest, counts ? counts : &uncounted, err) <
-        0) {
+    if (push_everywhere(p, blobs_dir, &c, p->opts.by_digest, counts, err) < 0) {
         return -1;
     }
-    return set_tags(p, &c.manifests[c.n_manifests - 1], err);
+    return set_tags(p, &c.manifests[c.n_manifests - 1], counts, err);
 }
 
 int weft_push_check(struct weft_push *p, struct weft_err **err)

@@ -112,6 +112,37 @@ grep -q 'build failed for linux/arm64; no output was written' log || fail "$(tai
 grep -q '^\[linux/amd64\] pushing$' log || fail "the other platform was not sent: $(cat log)"
 expect "the tag" "$(registry_digest "$addr" app 1)" "$before"
 
+# interrupted PATH NAME...: a build that pushes to the proxy under these names is interrupted while it is setting the tag
+# whose manifest has this path; log has what it said
+faults_start proxy main
+proxy=$(registry_addr proxy)
+interrupted()
+{
+    local path=$1 names=() name pid rc=0
+    shift
+    for name; do
+        names+=(-t "$proxy/$name")
+    done
+    rm -f go go.held
+    faults proxy "{\"method\": \"PUT\", \"path\": \"$path\", \"do\": \"hold\", \"file\": \"$PWD/go\"}"
+    (exec "$WEFT" build --progress=plain --build-context "busybox=oci-layout://$PWD/bb:latest" "${names[@]}" --push \
+        --platform $both ctx) >log 2>&1 &
+    pid=$!
+    wait_for 60 test -e go.held || fail "it does not come to the tag: $(tail log)"
+    kill -INT $pid
+    wait $pid || rc=$?
+    expect "exit code of an interrupted push" "$rc" 130
+    faults proxy
+}
+interrupted /app/manifests/1 app:1
+grep -q 'interrupted; no output was written' log || fail "$(tail -n 2 log)"
+expect "the tag" "$(registry_digest "$addr" app 1)" "$before"
+interrupted /stopped/manifests/two stopped:one stopped:two
+[[ $(registry_digest "$addr" stopped one) == sha256:* ]] || fail "the first tag was not set"
+expect "the second tag" "$(registry_digest "$addr" stopped two)" none
+grep -q "$proxy/stopped:one pushed, but then: " log || fail "the tag that has moved is not named: $(tail -n 2 log)"
+! grep -q 'no output was written' log || fail "$(tail -n 2 log)"
+
 note "two builds push one tag at once"
 pids=()
 for n in 8 9; do
