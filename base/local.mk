@@ -23,5 +23,7 @@ libweft_a_SOURCES += \
 	%D%/mem.h \
 	%D%/spawn.c \
 	%D%/spawn.h \
+	%D%/state.c \
+	%D%/state.h \
 	%D%/str.c \
 	%D%/str.h
