@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# usage: get-go.sh
+# usage: get-go.sh [MODULE]
 #
-# Prints the path of a go command that can build tools/buildkit, and what it did on stderr. It takes,
+# Prints the path of a go command that can build tools/MODULE (buildkit), and what it did on stderr. It takes,
 # in this order: $GO, go on PATH and /usr/local/go if one of them is new enough or can switch to a
 # new enough toolchain by itself (Go >= 1.21); else the toolchain that Go itself would download, from
-# the module proxy ($GOPROXY), checked against tools/buildkit/toolchain.sum and kept in
+# the module proxy ($GOPROXY), checked against tools/MODULE/toolchain.sum and kept in
 # ${XDG_CACHE_HOME:-~/.cache}/weft.
 set -euo pipefail
 
-buildkit_dir=$(cd "$(dirname "$0")/buildkit" && pwd)
-wanted=$(sed -n 's/^go \([0-9.]*\)$/\1/p' "$buildkit_dir/go.mod")
-[[ -n $wanted ]] || { echo "get-go: no go line in $buildkit_dir/go.mod" >&2; exit 1; }
+module=${1:-buildkit}
+module_dir=$(cd "$(dirname "$0")/$module" && pwd)
+wanted=$(sed -n 's/^go \([0-9.]*\)$/\1/p' "$module_dir/go.mod")
+[[ -n $wanted ]] || { echo "get-go: no go line in $module_dir/go.mod" >&2; exit 1; }
 
 say() { echo "get-go: $*" >&2; }
 
@@ -25,7 +26,7 @@ at_least()
 # go_version GO TOOLCHAIN: prints the version, without "go"; nothing if it does not work.
 go_version()
 {
-    (cd "$buildkit_dir" && GOTOOLCHAIN=$2 "$1" version 2>/dev/null) |
+    (cd "$module_dir" && GOTOOLCHAIN=$2 "$1" version 2>/dev/null) |
         sed -n 's/^go version go\([0-9.]*\).*/\1/p'
 }
 
@@ -42,7 +43,7 @@ for candidate in "${GO:-}" "$(command -v go || true)" /usr/local/go/bin/go; do
         # A pinned toolchain is in go's own checksum database, which it asks.
         switched=$(go_version "$candidate" "go$wanted+auto" || true)
         if [[ -n $switched ]] && at_least "$switched" "$wanted"; then
-            goroot=$(cd "$buildkit_dir" && GOTOOLCHAIN=go$wanted+auto "$candidate" env GOROOT)
+            goroot=$(cd "$module_dir" && GOTOOLCHAIN=go$wanted+auto "$candidate" env GOROOT)
             say "$candidate is Go $version, and switched to Go $switched by itself"
             echo "$goroot/bin/go"
             exit 0
@@ -58,9 +59,9 @@ aarch64) arch=arm64 ;;
 esac
 version=v0.0.1-go$wanted.linux-$arch
 sum=$(awk -v v="$version" '$1 == "golang.org/toolchain" && $2 == v { print $3 }' \
-    "$buildkit_dir/toolchain.sum")
+    "$module_dir/toolchain.sum")
 if [[ -z $sum ]]; then
-    say "tools/buildkit/toolchain.sum has no golang.org/toolchain $version: install Go >= $wanted"
+    say "tools/$module/toolchain.sum has no golang.org/toolchain $version: install Go >= $wanted"
     exit 3
 fi
 
