@@ -4,7 +4,7 @@
 # usage: docs.sh [WEFT]
 #
 # Compares what the documents say with what WEFT (default: ./weft) says: flags in the man pages and
-# in docs/buildx.md, exit codes, environment variables, examples, links. Needs no network; starts
+# in docs/buildx.md and docs/migrate.md, exit codes, environment variables, examples, links. Needs no network; starts
 # nothing but `weft ... --help` and man. Prints a line per finding and exits with 1 if there is any.
 set -euo pipefail
 
@@ -88,6 +88,16 @@ check_buildx()
     done <docs/buildx.md
 }
 
+# docs/migrate.md names flags of ours only, in what it has for those of others.
+check_migrate()
+{
+    local flags flag
+    flags=$(help_flags build)
+    while IFS= read -r flag; do
+        grep -q -x -F -e "$flag" <<<"$flags" || finding "docs/migrate.md: weft build has no $flag"
+    done < <(sed -n 's/^|.* | \(.*\) |$/\1/p' docs/migrate.md | grep -o -E -- '--[a-z][a-z-]*' | sort -u)
+}
+
 check_exit_codes()
 {
     local code readme page
@@ -114,7 +124,7 @@ examples_in()
 {
     sed -e 's/\\e$/\\/' -e ':more' -e '/\\$/{N;s/\\\n */ /;b more' -e '}' "$1" |
         { if [[ $1 == *.md ]]; then grep '^    '; else cat; fi || true; } |
-        sed -n -E 's/^ *([A-Z_]+=[^ ]* |[A-Z]+\/)*(weft (bench|binfmt|build|doctor|inspect|platforms|push|qemu|worker) .*)/\2/p' | sed 's/ *#.*//; s/ |.*//'
+        sed -n -E 's/^ *(- |- run: )?([A-Z_]+=[^ ]* |[A-Z]+\/)*(weft (bench|binfmt|build|doctor|inspect|platforms|push|qemu|worker) .*)/\3/p' | sed 's/ *#.*//; s/ |.*//'
 }
 
 # --help at its end makes weft read a command line and do nothing: unknown flags are found.
@@ -163,6 +173,7 @@ check_pages()
 
 check_commands
 check_buildx
+check_migrate
 check_exit_codes
 check_environment
 check_examples
