@@ -19,7 +19,7 @@ owners=(
     'archive(_entry)?\.h engine/layer.c engine/tar.c'
     'uv\.h base/loop.c base/spawn.c'
     'openssl/.* base/digest.c'
-    'gelf\.h|libelf\.h platforms/elf.c'
+    'gelf\.h|libelf\.h platforms/elf.c platforms/elf_facts.c'
     'curl/.* engine/registry/http.c'
 )
 # What a directory may include: itself and what is below it.

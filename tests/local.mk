@@ -17,6 +17,7 @@ unit_tests += %D%/unit/test_bench_facts %D%/unit/test_bench_result %D%/unit/test
 unit_tests += %D%/unit/test_bench_profile %D%/unit/test_bench_stats
 unit_tests += %D%/unit/test_bench_compare %D%/unit/test_bench_nodes
 unit_tests += %D%/unit/test_bench_pods %D%/unit/test_result_log
+unit_tests += %D%/unit/test_audit
 unit_tests += %D%/unit/test_elf %D%/unit/test_stub %D%/unit/test_qemu_copy
 unit_tests += %D%/unit/test_cpu %D%/unit/test_qemu_models
 unit_tests += %D%/unit/test_emulator %D%/unit/test_worker_salt
@@ -78,6 +79,9 @@ endif
 check_PROGRAMS += %D%/e2e/worker-hold %D%/e2e/deny-mount %D%/e2e/elf-machine
 %C%_e2e_elf_machine_SOURCES = %D%/e2e/elf-machine.c
 %C%_e2e_elf_machine_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/e2e/audit-elf
+%C%_e2e_audit_elf_SOURCES = %D%/e2e/audit-elf.c
+%C%_e2e_audit_elf_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/e2e/qemu-copy
 %C%_e2e_qemu_copy_LDADD = $(weft_libs)
 
@@ -92,7 +96,7 @@ check_PROGRAMS += %D%/e2e/bench-page
 # End-to-end tests: real buildkitd, real QEMU. PATTERN=... runs some of them.
 .PHONY: check-e2e
 check-e2e: all %D%/progress-replay %D%/e2e/bench-page %D%/e2e/cpu-model %D%/e2e/worker-hold %D%/e2e/deny-mount \
-    %D%/e2e/elf-machine %D%/e2e/qemu-copy
+    %D%/e2e/elf-machine %D%/e2e/qemu-copy %D%/e2e/audit-elf
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
 EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/kube %D%/lint.sh %D%/long
@@ -141,6 +145,9 @@ check_PROGRAMS += %D%/fuzz/fuzz_cpuhelp
 check_PROGRAMS += %D%/fuzz/fuzz_elf
 %C%_fuzz_fuzz_elf_SOURCES = %D%/fuzz/fuzz_elf.c $(fuzz_driver)
 %C%_fuzz_fuzz_elf_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_elffacts
+%C%_fuzz_fuzz_elffacts_SOURCES = %D%/fuzz/fuzz_elffacts.c $(fuzz_driver)
+%C%_fuzz_fuzz_elffacts_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/fuzz/fuzz_manifest
 %C%_fuzz_fuzz_manifest_SOURCES = %D%/fuzz/fuzz_manifest.c $(fuzz_driver)
 %C%_fuzz_fuzz_manifest_LDADD = $(weft_libs)
