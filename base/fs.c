@@ -42,6 +42,30 @@ char *weft_path_join(const char *dir, const char *name)
     return weft_fmt("%s%s%s", dir, *dir && !weft_ends_with(dir, "/") ? "/" : "", name);
 }
 
+char *weft_path_clean(const char *path)
+{
+    weft_auto_strv parts = {0};
+    weft_auto_strv kept = {0};
+    weft_auto_free char *joined = NULL;
+
+    weft_split(path, '/', &parts);
+    for (size_t i = 0; i < parts.n; i++) {
+        const char *part = parts.v[i];
+
+        if (!*part || strcmp(part, ".") == 0) {
+            continue;
+        }
+        if (strcmp(part, "..") != 0) {
+            weft_strv_add(&kept, part);
+        } else if (kept.n > 0) {
+            free(kept.v[--kept.n]);
+            kept.v[kept.n] = NULL;
+        }
+    }
+    joined = weft_strv_join(&kept, "/");
+    return *joined ? weft_steal(&joined) : NULL;
+}
+
 char *weft_path_dir(const char *path)
 {
     const char *slash = strrchr(path, '/');

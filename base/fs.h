@@ -20,6 +20,10 @@ bool weft_is_dir(const char *path);
 /** "dir/name" in a new string, with one slash between. Caller frees. */
 char *weft_path_join(const char *dir, const char *name);
 
+/** A path as one below some root: without slashes in front and behind, "." and ".."; the latter
+ * lead no further up than the root. NULL: it is the root. Caller frees. */
+char *weft_path_clean(const char *path);
+
 /** The directory part of a path, "." where there is none. Caller frees. */
 char *weft_path_dir(const char *path);
 

@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/layer_parts.h"
 
 enum {
     BLOCK_BYTES = 1 << 18
@@ -51,25 +52,9 @@ static void entry_freep(struct archive_entry **e)
 #define auto_reader __attribute__((cleanup(reader_freep))) struct archive *
 #define auto_entry __attribute__((cleanup(entry_freep))) struct archive_entry *
 
-/*
- * libarchive converts names through the locale of the thread; a program in the C locale would lose
- * all names that are not ASCII. So every call runs in C.UTF-8. Names that are not UTF-8 go through
- * as bytes.
- */
-static void locale_leave(const locale_t *saved)
-{
-    if (*saved) {
-        uselocale(*saved);
-    }
-}
+#define in_utf8(t) weft_in_locale((t)->utf8)
 
-#define in_utf8(t)                                                                \
-    __attribute__((cleanup(locale_leave)))                                        \
-    const locale_t saved_locale = (t)->utf8 ? uselocale((t)->utf8) : (locale_t)0; \
-    (void)saved_locale
-
-/* Convert an error of libarchive: damage is -1 or EILSEQ there, the rest is errno. */
-static int weft_err_from_archive(struct archive *a, const char *name, struct weft_err **err)
+int weft_err_from_archive(struct archive *a, const char *name, struct weft_err **err)
 {
     int e = archive_errno(a);
     const char *text = archive_error_string(a);
@@ -257,9 +242,7 @@ int weft_tar_finish(struct weft_tar *t, struct weft_err **err)
 
 /* ---- one tar into another ---- */
 
-/* "prefix/path" for a path of an archive; NULL (with *root set) for the root itself, or with an
- * error. */
-static char *prefixed(const char *path, const char *prefix, bool *root, struct weft_err **err)
+const char *weft_archive_name(const char *path, bool *root, struct weft_err **err)
 {
     const char *p = path;
 
@@ -286,7 +269,16 @@ static char *prefixed(const char *path, const char *prefix, bool *root, struct w
             return NULL;
         }
     }
-    return weft_path_join(prefix, p);
+    return p;
+}
+
+/* "prefix/path" for a path of an archive; NULL (with *root set) for the root itself, or with an
+ * error. */
+static char *prefixed(const char *path, const char *prefix, bool *root, struct weft_err **err)
+{
+    const char *name = weft_archive_name(path, root, err);
+
+    return name ? weft_path_join(prefix, name) : NULL;
 }
 
 /* Put the entry below prefix. 1: done, 0: it is the root, which the prefix stands for, -1: error.

@@ -22,6 +22,8 @@ libweft_a_SOURCES += \
 	%D%/cmd.h \
 	%D%/cmd_build.c \
 	%D%/cmd_buildctl.c \
+	%D%/git_url.c \
+	%D%/git_url.h \
 	%D%/holder.c \
 	%D%/holder.h \
 	%D%/outputs.c \
@@ -74,6 +76,7 @@ libweft_a_SOURCES += \
 	%D%/journal.h \
 	%D%/layer.c \
 	%D%/layer.h \
+	%D%/layer_parts.h \
 	%D%/layout.c \
 	%D%/layout.h \
 	%D%/layout_name.c \
@@ -89,6 +92,8 @@ libweft_a_SOURCES += \
 	%D%/stage.c \
 	%D%/stage.h \
 	%D%/stage_image.c \
+	%D%/unpack.c \
+	%D%/unpack.h \
 	%D%/workdir.c \
 	%D%/workdir.h
 

@@ -33,6 +33,7 @@ unit_tests += %D%/unit/test_flags %D%/unit/test_html
 unit_tests += %D%/unit/test_request %D%/unit/test_settings
 unit_tests += %D%/unit/test_plan
 unit_tests += %D%/unit/test_solve %D%/unit/test_cache_args %D%/unit/test_call %D%/unit/test_vcs
+unit_tests += %D%/unit/test_unpack %D%/unit/test_git_url
 unit_tests += %D%/unit/test_stuck
 unit_tests += %D%/unit/test_solve_error
 unit_tests += %D%/unit/test_descriptor
@@ -99,7 +100,7 @@ check-e2e: all %D%/progress-replay %D%/e2e/bench-page %D%/e2e/cpu-model %D%/e2e/
     %D%/e2e/elf-machine %D%/e2e/qemu-copy %D%/e2e/audit-elf
 	$(srcdir)/%D%/e2e/run -b $(abs_builddir) -j $${WEFT_TEST_JOBS:-1} $(PATTERN)
 
-EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/analyze.sh %D%/kube %D%/lint.sh %D%/long
+EXTRA_DIST += %D%/e2e %D%/helpers.h %D%/tar_bytes.h %D%/analyze.sh %D%/kube %D%/lint.sh %D%/long
 
 # Fuzz targets: `make check` runs each on its seeds and on changed copies of them; with clang,
 # tests/fuzz/run does it in earnest.
@@ -148,6 +149,12 @@ check_PROGRAMS += %D%/fuzz/fuzz_elf
 check_PROGRAMS += %D%/fuzz/fuzz_elffacts
 %C%_fuzz_fuzz_elffacts_SOURCES = %D%/fuzz/fuzz_elffacts.c $(fuzz_driver)
 %C%_fuzz_fuzz_elffacts_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_giturl
+%C%_fuzz_fuzz_giturl_SOURCES = %D%/fuzz/fuzz_giturl.c $(fuzz_driver)
+%C%_fuzz_fuzz_giturl_LDADD = $(weft_libs)
+check_PROGRAMS += %D%/fuzz/fuzz_unpack
+%C%_fuzz_fuzz_unpack_SOURCES = %D%/fuzz/fuzz_unpack.c $(fuzz_driver)
+%C%_fuzz_fuzz_unpack_LDADD = $(weft_libs)
 check_PROGRAMS += %D%/fuzz/fuzz_manifest
 %C%_fuzz_fuzz_manifest_SOURCES = %D%/fuzz/fuzz_manifest.c $(fuzz_driver)
 %C%_fuzz_fuzz_manifest_LDADD = $(weft_libs)
