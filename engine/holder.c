@@ -67,6 +67,7 @@ static void on_stdout(char *line, size_t len, void *data)
     weft_auto_json j = weft_json_parse(line, len, NULL);
     const char *id = weft_json_str(j, "id");
     const char *error = weft_json_str(j, "error");
+    const char *note = weft_json_str(j, "note");
 
     if (id && !h->announced) {
         h->announced = 1;
@@ -74,6 +75,11 @@ static void on_stdout(char *line, size_t len, void *data)
     }
     if (error && !h->error) {
         h->error = weft_xstrdup(error);
+    }
+    if (note) {
+        weft_auto_free char *shown = weft_printable(note);
+
+        weft_warn("%s", shown);
     }
     h->sent_bytes = weft_json_int(j, "sent_bytes", h->sent_bytes);
 }

@@ -33,10 +33,11 @@ type dirSet struct {
 	byName map[string]*servedDir
 }
 
-func openDirs(locals []local) (*dirSet, error) {
+// openDirs: note is told what the user should know of a transfer.
+func openDirs(locals []local, note func(string)) (*dirSet, error) {
 	s := &dirSet{byName: make(map[string]*servedDir, len(locals))}
 	for _, l := range locals {
-		root, err := fsutil.NewFS(l.dir)
+		root, err := newTree(l.dir, note)
 		if err != nil {
 			return nil, fmt.Errorf("local %q: %w", l.name, err)
 		}

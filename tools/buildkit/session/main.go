@@ -10,9 +10,9 @@
 // With --relay it also stands between buildctl and the worker, and puts secrets into the caches of
 // the solves; the first line of standard input is then a JSON array of them.
 //
-// Standard output carries two lines of JSON: the session's id, as soon as it is known and before
-// the worker is dialled; and at the end what was sent, or the error that ended the session. The
-// session lasts until standard input ends, so it cannot outlive the process that started it.
+// Standard output carries lines of JSON: the session's id, as soon as it is known and before the
+// worker is dialled; notes for the user on what is sent otherwise than it lies there; and at the end
+// what was sent, or the error that ended the session. The session lasts until standard input ends, so it cannot outlive the process that started it.
 //
 // Two commands ask a worker for what buildctl does not print: "call" for the whole answer of a
 // frontend's subrequest, "provenance" for the provenance in the record of a build.
@@ -30,6 +30,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/moby/buildkit/session"
@@ -129,6 +130,44 @@ func parseArgs(args []string, stderr io.Writer) (*config, error) {
 	return cfg, nil
 }
 
+// talker writes lines of JSON, from any goroutine.
+type talker struct {
+	mu    sync.Mutex
+	out   *json.Encoder
+	notes map[string]bool
+}
+
+func newTalker(w io.Writer) *talker {
+	return &talker{out: json.NewEncoder(w), notes: map[string]bool{}}
+}
+
+// maxNotes is how many notes are worth reading.
+const maxNotes = 20
+
+func (t *talker) say(line any) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out.Encode(line)
+}
+
+// note says something of the directories once: several solves may ask for the same one.
+func (t *talker) note(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.notes[text] || len(t.notes) > maxNotes {
+		return
+	}
+	t.notes[text] = true
+	if len(t.notes) > maxNotes {
+		text = "there are more such files"
+	}
+	_ = t.out.Encode(noteLine{Note: text})
+}
+
+type noteLine struct {
+	Note string `json:"note"`
+}
+
 type idLine struct {
 	ID string `json:"id"`
 }
@@ -145,8 +184,8 @@ type countsLine struct {
 
 // hold announces the session and serves it until ctx ends, which is the good end, or until it
 // breaks. It returns the last line to print.
-func hold(ctx context.Context, cfg *config, secrets []string, out *json.Encoder) (any, error) {
-	dirs, err := openDirs(cfg.locals)
+func hold(ctx context.Context, cfg *config, secrets []string, out *talker) (any, error) {
+	dirs, err := openDirs(cfg.locals, out.note)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +210,7 @@ func hold(ctx context.Context, cfg *config, secrets []string, out *json.Encoder)
 			<-ended // its socket is gone then
 		}()
 	}
-	if err := out.Encode(idLine{ID: s.ID()}); err != nil {
+	if err := out.say(idLine{ID: s.ID()}); err != nil {
 		return nil, err
 	}
 
@@ -203,7 +242,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in := bufio.NewReader(stdin)
-	out := json.NewEncoder(stdout)
+	out := newTalker(stdout)
 	var secrets []string
 	if cfg.relay != "" {
 		secrets, err = readSecrets(in)
@@ -221,7 +260,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil {
 		last, code = errorLine{Error: err.Error()}, exitFailed
 	}
-	if err := out.Encode(last); err != nil {
+	if err := out.say(last); err != nil {
 		return exitFailed
 	}
 	return code

@@ -100,7 +100,7 @@ func TestCountedConn(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openDirs([]local{{"context", dir}, {"my-context", dir}})
+	s, err := openDirs([]local{{"context", dir}, {"my-context", dir}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,11 +3,8 @@
 package main
 
 import (
-	"errors"
 	"io"
-	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/moby/buildkit/session/filesync"
 	"github.com/tonistiigi/fsutil"
@@ -57,21 +54,8 @@ func (t *transfer) LookupDir(name string) (fsutil.FS, bool) {
 	if d == nil {
 		return nil, false
 	}
-	fs, err := fsutil.NewFilterFS(&transferFS{FS: d.root, dir: d, transfer: t},
-		&fsutil.FilterOpt{Map: ownedByRoot})
-	if err != nil {
-		return nil, false
-	}
 	d.transfers.Add(1)
-	return fs, true
-}
-
-// ownedByRoot makes the worker see every file as root's, as buildctl and docker do: who owns a
-// working copy says nothing about the image.
-func ownedByRoot(_ string, st *fstypes.Stat) fsutil.MapResult {
-	st.Uid = 0
-	st.Gid = 0
-	return fsutil.MapResultKeep
+	return &transferFS{FS: d.root, dir: d, transfer: t}, true
 }
 
 // transferFS is a directory as one transfer reads it.
@@ -84,9 +68,6 @@ type transferFS struct {
 // Open opens a file that the worker asked for.
 func (fs *transferFS) Open(path string) (io.ReadCloser, error) {
 	f, err := fs.FS.Open(path)
-	if errors.Is(err, syscall.ENXIO) { // a socket: an empty file for the worker, as from buildctl
-		return io.NopCloser(strings.NewReader("")), nil
-	}
 	if err != nil {
 		fs.transfer.fail(err)
 		return nil, err
