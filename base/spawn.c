@@ -709,6 +709,12 @@ static int input_of(const struct weft_run_opts *opts, struct weft_err **err)
     return weft_steal_fd(&read_end);
 }
 
+/* execve takes char *, and writes to none of them. */
+static char **whole_env(const char *const *env)
+{
+    return (char **)(uintptr_t)env;
+}
+
 int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **err)
 {
     weft_auto_free char **env = merged_env(NULL);
@@ -738,7 +744,7 @@ int weft_run(const struct weft_run_opts *opts, char **text, struct weft_err **er
     limit = limit_of(opts);
     pid = start(&(struct exec_plan){.file = opts->file,
                                     .argv = opts->argv,
-                                    .envp = env,
+                                    .envp = opts->env ? whole_env(opts->env) : env,
                                     .in = in >= 0              ? in
                                           : opts->stdin_fd > 2 ? opts->stdin_fd
                                                                : null_fd,

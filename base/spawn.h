@@ -68,14 +68,15 @@ void weft_child_close_stdin(struct weft_child *c);
 
 /** How weft_run runs a program. Start from {0}. */
 struct weft_run_opts {
-    const char *file;  /* path of the program; no search on PATH */
-    char *const *argv; /* NULL-terminated */
-    const char *input; /* what it reads from stdin, at most 4096 bytes; NULL: stdin_fd */
-    bool both;         /* stderr is wanted too; else it goes to /dev/null */
-    int stdin_fd;      /* > 2: becomes its stdin, without `input`; 0: /dev/null */
-    int keep_fd;       /* > 2: stays open in the program, under this number; 0: none */
-    long timeout_ms;   /* > 0: it gets a process group of its own, which is killed after so long,
-                          and also when the program ends before that; 0: none */
+    const char *file;       /* path of the program; no search on PATH */
+    char *const *argv;      /* NULL-terminated */
+    const char *const *env; /* its whole environment, "K=V", NULL-terminated; NULL: our own */
+    const char *input;      /* what it reads from stdin, at most 4096 bytes; NULL: stdin_fd */
+    bool both;              /* stderr is wanted too; else it goes to /dev/null */
+    int stdin_fd;           /* > 2: becomes its stdin, without `input`; 0: /dev/null */
+    int keep_fd;            /* > 2: stays open in the program, under this number; 0: none */
+    long timeout_ms; /* > 0: it gets a process group of its own, which is killed after so long,
+                        and also when the program ends before that; 0: none */
     const atomic_bool *cancel; /* with timeout_ms: killed likewise once this is true; or NULL */
 };
 
@@ -95,9 +96,9 @@ int weft_run_capture(const char *file, char *const *argv, int both, char **text,
 /**
  * Run a program `times` times, one after the other, with /dev/null for all three of its streams and
  * as little around it as can be (vfork, no pipe), and give the time that this took: for measuring
- * what its start costs. opts->timeout_ms (> 0) is for each run; `input`, `both`, `stdin_fd` and
- * `keep_fd` are not used. Stops at the first run that does not end with exit code 0. Returns the
- * exit code of the last run (128 + signal), or -1 as weft_run. Blocks; Thread: any.
+ * what its start costs. opts->timeout_ms (> 0) is for each run; `env`, `input`, `both`,
+ * `stdin_fd` and `keep_fd` are not used. Stops at the first run that does not end with exit code 0.
+ * Returns the exit code of the last run (128 + signal), or -1 as weft_run. Blocks; Thread: any.
  */
 int weft_run_times(const struct weft_run_opts *opts, unsigned times, uint64_t *elapsed_ns,
                    struct weft_err **err);

@@ -383,6 +383,8 @@ static void solve_start(struct weft_build_lane *l)
     weft_auto_strv caches = {0};
     weft_auto_strv notices = {0};
     const char *version = l->slot->frontend_version;
+    const char *builtin_syntax =
+        b->syntax && version && weft_syntax_builtin(b->syntax, version) ? b->syntax : NULL;
 
     if (!b->r->call) {
         weft_cache_args(b->r, &b->r->platforms[l->i], l->export_layout, &caches, &notices);
@@ -406,8 +408,8 @@ static void solve_start(struct weft_build_lane *l)
             .n_outputs = outputs.n,
             .metadata_file = l->metadata_file,
             .ref_file = l->ref_file,
-            .builtin_syntax =
-                b->syntax && version && weft_syntax_builtin(b->syntax, version) ? b->syntax : NULL,
+            .builtin_syntax = builtin_syntax,
+            .forwarded = b->forwarded && !builtin_syntax,
             .caches = &caches,
             .vcs = &b->vcs,
             .salt = b->salt,
@@ -916,9 +918,9 @@ static int run(struct weft_build *b, FILE *out, struct weft_err **err)
     return rc;
 }
 
-int weft_build_run(const struct weft_request *r, FILE *out, struct weft_err **err)
+int weft_build_run(struct weft_request *r, FILE *out, struct weft_err **err)
 {
-    struct weft_build b = {.r = r};
+    struct weft_build b = {.request = r, .r = r};
     int rc;
 
     rc = run(&b, out, err);

@@ -12,10 +12,11 @@ struct weft_err;
 struct weft_request;
 
 /**
- * Run a build. Progress and reports go to stderr; with --quiet the image's id goes to `out`.
+ * Run a build. What the request leaves to be fetched is, and is noted in it (engine/source.h).
+ * Progress and reports go to stderr; with --quiet the image's id goes to `out`.
  * Returns 0, or -1. Errors: WEFT_E_USAGE, _UNSUPPORTED (nothing was started), _BUILD (reported in
  * full already), _CANCELLED (SIGINT, SIGTERM, SIGHUP), and what outputs can give.
  */
-int weft_build_run(const struct weft_request *r, FILE *out, struct weft_err **err);
+int weft_build_run(struct weft_request *r, FILE *out, struct weft_err **err);
 
 #endif

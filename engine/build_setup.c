@@ -27,6 +27,7 @@
 #include "engine/reference.h"
 #include "engine/request.h"
 #include "engine/solve.h"
+#include "engine/source.h"
 #include "engine/vcs.h"
 #include "engine/workdir.h"
 #include "engine/worker.h"
@@ -45,7 +46,7 @@ static int check_windows(const struct weft_build *b, const struct weft_dockerfil
     }
     for (size_t i = 0; i < r->n_platforms; i++) {
         weft_auto_free char *stage = NULL;
-        weft_auto_free char *file = weft_printable(r->dockerfile);
+        weft_auto_free char *file = weft_printable(r->pinned.shown);
         char name[WEFT_PLATFORM_SIZE];
         size_t at = 0;
         int line;
@@ -94,7 +95,11 @@ static int read_dockerfile(struct weft_build *b, bool *pinned, struct weft_err *
 {
     weft_auto_dockerfile d = {0};
 
-    if (weft_dockerfile_load(b->r->dockerfile, &d, err) < 0) {
+    if (!b->r->pinned.seen) { /* for all that is known of it, there is something to share */
+        *pinned = true;
+        return 0;
+    }
+    if (weft_dockerfile_load(b->r->pinned.seen, &d, err) < 0) {
         return -1;
     }
     if (check_windows(b, &d, err) < 0) {
@@ -103,15 +108,16 @@ static int read_dockerfile(struct weft_build *b, bool *pinned, struct weft_err *
     learn_bases(b, &d);
     *pinned = d.pins_platform;
     b->context_by_platform = d.context_by_platform;
-    if (b->r->pull_frontend) {
-        return 0;
-    }
     b->syntax = weft_xstrdup_null(d.syntax);
     for (size_t i = 0; i < b->r->build_args.n; i++) {
         if (weft_starts_with(b->r->build_args.v[i], "BUILDKIT_SYNTAX=")) {
             free(b->syntax);
             b->syntax = weft_xstrdup(strchr(b->r->build_args.v[i], '=') + 1);
         }
+    }
+    b->forwarded = b->syntax != NULL;
+    if (b->r->pull_frontend) {
+        free(weft_steal(&b->syntax));
     }
     return 0;
 }
@@ -175,9 +181,9 @@ static int make_plan(struct weft_build *b, bool pinned, struct weft_err **err)
 {
     const struct weft_request *r = b->r;
     weft_auto_free bool *clashes = weft_xcalloc(r->n_platforms, sizeof(*clashes));
-    uint64_t context_bytes = r->workers == WEFT_WORKERS_AUTO && r->n_platforms > 1 && !pinned
-                                 ? weft_tree_bytes(r->context, WEFT_PLAN_BIG_CONTEXT_BYTES)
-                                 : 0;
+    bool count = r->workers == WEFT_WORKERS_AUTO && r->n_platforms > 1 && !pinned;
+    uint64_t context_bytes =
+        count && !r->pinned.context ? weft_tree_bytes(r->context, WEFT_PLAN_BIG_CONTEXT_BYTES) : 0;
 
     for (size_t i = 0; i < r->n_platforms; i++) {
         clashes[i] = weft_worker_config_clashes(b->cfg, weft_catalogue_find(&r->platforms[i]));
@@ -237,26 +243,27 @@ static int create_progress(struct weft_build *b, struct weft_err **err)
     return 0;
 }
 
-static int create_outputs(struct weft_build *b, struct weft_err **err)
+/* Where what this build makes lies until it is done. */
+static int create_scratch(struct weft_build *b, struct weft_err **err)
 {
     weft_auto_free char *base = NULL;
+    weft_auto_free char *dir = NULL;
 
     b->state_dir = weft_dir_state(err);
     if (!b->state_dir) {
         return -1;
     }
     base = weft_path_join(b->state_dir, "builds/build");
-    {
-        weft_auto_free char *dir = weft_path_dir(base);
-
-        if (weft_mkdirs(dir, 0700, err) < 0) {
-            return -1;
-        }
-    }
-    b->scratch = weft_workdir_create(base, err);
-    if (!b->scratch) {
+    dir = weft_path_dir(base);
+    if (weft_mkdirs(dir, 0700, err) < 0) {
         return -1;
     }
+    b->scratch = weft_workdir_create(base, err);
+    return b->scratch ? 0 : -1;
+}
+
+static int create_outputs(struct weft_build *b, struct weft_err **err)
+{
     b->outputs_opts = (struct weft_outputs_opts){.scratch = b->scratch->path,
                                                  .state_dir = b->state_dir,
                                                  .bases = &b->bases,
@@ -327,6 +334,14 @@ static void find_workers(void *data)
     }
 }
 
+/* What is not on this machine yet is read, or found out once for all platforms. */
+static void fetch_source(void *data)
+{
+    struct search *s = data;
+
+    s->rc = weft_source_fetch(s->b->request, s->b->scratch->path, &s->b->cancel, &s->err);
+}
+
 /* A wrong password shows now, and not after an hour. */
 static void ask_registries(void *data)
 {
@@ -366,8 +381,16 @@ int weft_build_setup(struct weft_build *b, struct weft_err **err)
 {
     bool pinned = false;
 
-    if (read_dockerfile(b, &pinned, err) < 0 || weft_outputs_check(b->r, err) < 0 ||
-        search(b, find_workers, pinned, err) < 0) {
+    if (weft_source_is_local(b->r)) { /* a wrong one leaves no trace */
+        if (weft_source_fetch(b->request, NULL, NULL, err) < 0 ||
+            read_dockerfile(b, &pinned, err) < 0 || weft_outputs_check(b->r, err) < 0) {
+            return -1;
+        }
+    } else if (weft_outputs_check(b->r, err) < 0 || create_scratch(b, err) < 0 ||
+               search(b, fetch_source, false, err) < 0 || read_dockerfile(b, &pinned, err) < 0) {
+        return -1;
+    }
+    if (search(b, find_workers, pinned, err) < 0 || (!b->scratch && create_scratch(b, err) < 0)) {
         return -1;
     }
     b->jobs = b->r->jobs > 0 ? b->r->jobs : weft_jobs_default();

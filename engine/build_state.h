@@ -86,6 +86,7 @@ struct weft_build_lane {
 };
 
 struct weft_build {
+    struct weft_request *request; /* for weft_source_fetch; then it is */
     const struct weft_request *r;
     struct weft_plan plan;
     struct weft_loop *loop;
@@ -102,6 +103,7 @@ struct weft_build {
     char *salt;   /* see solve.h; or NULL */
     char *syntax; /* the frontend that the Dockerfile or BUILDKIT_SYNTAX asks for, if the built-in
                      one may stand in */
+    bool forwarded; /* the Dockerfile or BUILDKIT_SYNTAX asks for some frontend */
     struct weft_strv vcs;     /* see vcs.h */
     bool context_by_platform; /* see dockerfile.h */
     long jobs;

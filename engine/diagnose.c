@@ -213,10 +213,23 @@ static bool killed(const struct weft_failure_facts *f, struct weft_diagnosis *d)
     return true;
 }
 
+/* A URL that is pinned by its digest (engine/source.h). */
+static bool moved(const struct weft_failure_facts *f, struct weft_diagnosis *d)
+{
+    if (!f->error || !strstr(f->error, "digest mismatch sha256:")) {
+        return false;
+    }
+    set(d, WEFT_CAUSE_MOVED,
+        weft_xstrdup("a URL has other content than when the build began, and no two platforms are "
+                     "built from different ones"),
+        weft_xstrdup("build again\nif it changes each time: curl URL | weft build [FLAGS] -"));
+    return true;
+}
+
 bool weft_diagnose(const struct weft_failure_facts *facts, struct weft_diagnosis *out)
 {
     static bool (*const causes[])(const struct weft_failure_facts *f, struct weft_diagnosis *d) = {
-        guest_signal, no_loader, qemu_internal, exec_format, illegal, limit, killed,
+        guest_signal, no_loader, qemu_internal, exec_format, illegal, limit, killed, moved,
     };
 
     for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {

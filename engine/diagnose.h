@@ -19,6 +19,7 @@ enum weft_cause {
                                  program */
     WEFT_CAUSE_LIMIT,         /* --ulimit asked for more than the worker has itself */
     WEFT_CAUSE_KILLED,        /* SIGKILL, as the out-of-memory killer sends it */
+    WEFT_CAUSE_MOVED,         /* a URL's content is not what it was when the build began */
 };
 
 struct weft_failure_facts {

@@ -34,12 +34,18 @@ char *weft_holder_local_name(const char *context_name)
     return weft_fmt("named:%s", context_name);
 }
 
-void weft_holder_locals(const struct weft_request *r, struct weft_strv *out)
+/* "NAME=DIR" for each directory. `identity`: for a directory that was made for this build, what is
+ * in it instead. */
+static void add_locals(const struct weft_request *r, bool identity, struct weft_strv *out)
 {
-    weft_auto_free char *dockerfile_dir = weft_path_dir(r->dockerfile);
+    weft_auto_free char *dockerfile_dir = r->dockerfile ? weft_path_dir(r->dockerfile) : NULL;
+    bool made = r->dockerfile_place != WEFT_DOCKERFILE_FILE;
 
-    weft_strv_addf(out, "context=%s", r->context);
-    weft_strv_addf(out, "dockerfile=%s", dockerfile_dir);
+    weft_strv_addf(out, "context=%s",
+                   identity && r->pinned.identity ? r->pinned.identity : r->context);
+    if (dockerfile_dir) {
+        weft_strv_addf(out, "dockerfile=%s", identity && made ? "-" : dockerfile_dir);
+    }
     for (size_t i = 0; i < r->n_contexts; i++) {
         if (r->contexts[i].kind == WEFT_CONTEXT_DIR) {
             weft_auto_free char *name = weft_holder_local_name(r->contexts[i].name);
@@ -49,13 +55,21 @@ void weft_holder_locals(const struct weft_request *r, struct weft_strv *out)
     }
 }
 
+void weft_holder_locals(const struct weft_request *r, struct weft_strv *out)
+{
+    add_locals(r, false, out);
+}
+
+/* BuildKit takes a file of the same name, size and time for the same one. Archives can have one
+ * time for all files, so what was sent of one is not used for another; the Dockerfile is sent
+ * anew each time. */
 char *weft_holder_shared_key(const struct weft_request *r)
 {
     weft_auto_strv locals = {0};
     weft_auto_free char *all = NULL;
     char digest[WEFT_DIGEST_SIZE];
 
-    weft_holder_locals(r, &locals);
+    add_locals(r, true, &locals);
     all = weft_strv_join(&locals, "\n");
     weft_digest_bytes(all, strlen(all), digest);
     return weft_fmt("weft-%.32s", weft_digest_hex(digest));

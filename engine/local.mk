@@ -22,6 +22,10 @@ libweft_a_SOURCES += \
 	%D%/cmd.h \
 	%D%/cmd_build.c \
 	%D%/cmd_buildctl.c \
+	%D%/download.c \
+	%D%/download.h \
+	%D%/git_remote.c \
+	%D%/git_remote.h \
 	%D%/git_url.c \
 	%D%/git_url.h \
 	%D%/holder.c \
@@ -36,6 +40,10 @@ libweft_a_SOURCES += \
 	%D%/solve.h \
 	%D%/solve_error.c \
 	%D%/solve_error.h \
+	%D%/source.c \
+	%D%/source.h \
+	%D%/source_pin.c \
+	%D%/source_parts.h \
 	%D%/vcs.c \
 	%D%/vcs.h
 

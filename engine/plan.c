@@ -30,6 +30,7 @@ static bool shares_worker(const struct weft_request *r, bool pinned, uint64_t co
         return false;
     }
     *reason = pinned                                        ? WEFT_PLAN_PINNED
+              : r->pinned.context                           ? WEFT_PLAN_REMOTE
               : context_bytes > WEFT_PLAN_BIG_CONTEXT_BYTES ? WEFT_PLAN_BIG_CONTEXT
                                                             : WEFT_PLAN_APART;
     return *reason != WEFT_PLAN_APART;
@@ -101,6 +102,8 @@ const char *weft_plan_reason_text(enum weft_plan_reason reason)
         return "nothing to share, so a worker each";
     case WEFT_PLAN_PINNED:
         return "a stage is pinned to a platform, so one worker runs it once for all";
+    case WEFT_PLAN_REMOTE:
+        return "a context from elsewhere, so one worker fetches it once for all";
     case WEFT_PLAN_BIG_CONTEXT:
         return "a large context, so one worker gets it once for all";
     default:

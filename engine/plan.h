@@ -19,6 +19,7 @@ enum weft_plan_reason {
     WEFT_PLAN_APART,       /* nothing to share: a worker each, for isolation */
     WEFT_PLAN_PINNED,      /* stages pinned to a platform run once where workers are shared */
     WEFT_PLAN_BIG_CONTEXT, /* a context that is worth sending once only */
+    WEFT_PLAN_REMOTE,      /* one that each worker would fetch */
 };
 
 /** Start from {0}; end with weft_plan_finish. */
@@ -35,7 +36,7 @@ enum {
 };
 
 /**
- * Spread the platforms of r over workers. `clashes`: for each of them, whether its handler keeps it
+ * Spread the platforms of r, whose sources are fetched, over workers. `clashes`: for each of them, whether its handler keeps it
  * out of a worker shared with others (weft_worker_config_clashes); NULL: none. `pinned`: the
  * Dockerfile has a `FROM --platform=`; `context_bytes`: how much there is to send, as far as it was
  * counted.

@@ -101,13 +101,16 @@ static const struct weft_flag flags[] = {
     VALUE(0, "os-version", os_version, "VERSION",
           "the os.version of a windows image FROM scratch, such as\n"
           "10.0.20348.1"),
-    VALUE('f', "file", file, "FILE", "the Dockerfile (default: PATH/Dockerfile)"),
+    VALUE('f', "file", file, "FILE",
+          "the Dockerfile, a URL of it, or - for standard input (default:\n"
+          "PATH/Dockerfile); where PATH is no directory, its name in there"),
     VALUE(0, "target", target, "STAGE", "build this stage (default: the last one)"),
     LIST(0, "build-arg", build_args, "NAME[=VALUE]",
          "set a build argument; without a value, from the environment"),
     LIST(0, "label", labels, "NAME[=VALUE]", "set a label of the image"),
     LIST(0, "build-context", contexts, "NAME=CONTEXT",
-         "a further context: a directory, or an image of an OCI layout:\n"
+         "a further context: a directory, a URL or git repository as for\n"
+         "PATH, or an image: docker-image://REF,\n"
          "oci-layout://DIR[:TAG][@DIGEST] (default tag: latest)"),
 
     HEADING("What comes out"),
@@ -244,9 +247,10 @@ const struct weft_flag *weft_request_flags(size_t *n)
 void weft_request_help(FILE *out)
 {
     fputs(
-        "usage: weft build [FLAGS] PATH\n"
+        "usage: weft build [FLAGS] PATH|URL|-\n"
         "\n"
-        "Build the Dockerfile in the directory PATH, for one or many platforms.\n"
+        "Build the Dockerfile in the directory PATH, for one or many platforms. Also in a git\n"
+        "repository, URL[#REF[:DIR]], in an archive, URL, or in one from standard input, -.\n"
         "\n"
         "Examples:\n"
         "  weft build -t app -o type=oci,dest=app.tar .\n"
@@ -629,6 +633,7 @@ static int set_inputs(struct weft_request *r, const struct raw *raw, struct weft
         add_all(r, "--build-context", &raw->contexts, weft_request_add_context, err) < 0 ||
         add_all(r, "--secret", &raw->secrets, weft_request_add_secret, err) < 0 ||
         add_all(r, "--ssh", &raw->ssh, weft_request_add_ssh, err) < 0 ||
+        weft_request_add_git_ssh(r, err) < 0 ||
         add_all(r, "--allow", &raw->allow, add_entitlement, err) < 0 || set_run(r, raw, err) < 0) {
         return -1;
     }
@@ -699,9 +704,7 @@ int weft_request_parse(int argc, char *const *argv, struct weft_request *out, st
 void weft_request_finish(struct weft_request *r)
 {
     for (size_t i = 0; i < r->n_contexts; i++) {
-        free(r->contexts[i].name);
-        free(r->contexts[i].path);
-        free(r->contexts[i].digest);
+        weft_request_context_finish(&r->contexts[i]);
     }
     for (size_t i = 0; i < r->n_outputs; i++) {
         weft_request_output_finish(&r->outputs[i]);
@@ -710,7 +713,15 @@ void weft_request_finish(struct weft_request *r)
     free(r->outputs);
     free(r->platforms);
     free(r->context);
+    free(r->context_url);
     free(r->dockerfile);
+    free(r->dockerfile_name);
+    free(r->pinned.context);
+    free(r->pinned.context_plain);
+    free(r->pinned.seen);
+    free(r->pinned.shown);
+    free(r->pinned.identity);
+    free(r->pinned.policy);
     free(r->target);
     free(r->network);
     free(r->metadata_file);

@@ -52,17 +52,40 @@ struct weft_output {
 /** Whether the output is the image itself and not its files. */
 bool weft_output_is_image(const struct weft_output *o);
 
+/** Where the context comes from: what PATH is. */
+enum weft_source {
+    WEFT_SOURCE_DIR,
+    WEFT_SOURCE_STDIN, /* "-": an archive, or the Dockerfile of an empty context */
+    WEFT_SOURCE_GIT,
+    WEFT_SOURCE_HTTP, /* a URL: an archive, or the Dockerfile of an empty context */
+};
+
+/** Where the Dockerfile comes from. */
+enum weft_dockerfile_place {
+    WEFT_DOCKERFILE_FILE,   /* a file of this machine */
+    WEFT_DOCKERFILE_INSIDE, /* the context, which is not WEFT_SOURCE_DIR */
+    WEFT_DOCKERFILE_STDIN,
+    WEFT_DOCKERFILE_URL,
+};
+
 enum weft_context_kind {
     WEFT_CONTEXT_DIR,
-    WEFT_CONTEXT_OCI_LAYOUT
+    WEFT_CONTEXT_OCI_LAYOUT,
+    WEFT_CONTEXT_IMAGE,
+    WEFT_CONTEXT_GIT,
+    WEFT_CONTEXT_HTTP
 };
 
 /** One --build-context. */
 struct weft_named_context {
     char *name; /* normalised as buildx does */
     enum weft_context_kind kind;
-    char *path;   /* absolute directory */
+    char *path;   /* of the first two: absolute directory; else NULL */
     char *digest; /* oci-layout: of the image, looked up by tag where none was given; else NULL */
+    char *url;    /* of the others: as given, an image as "docker-image://REF" */
+    char *pinned; /* of the others: what all platforms are given, set by weft_source_fetch; git:
+                     also for frontends of any age */
+    char *pinned_plain;
 };
 
 enum weft_workers_mode {
@@ -108,8 +131,25 @@ const char *weft_cache_attr(const struct weft_cache *c, const char *key);
 
 /** Start from {0}; end with weft_request_finish. */
 struct weft_request {
-    char *context;                   /* absolute directory */
-    char *dockerfile;                /* absolute path of a regular file */
+    enum weft_source source;
+    /* Absolute directory. Other than WEFT_SOURCE_DIR: NULL; from weft_source_fetch on where the
+     * archive lies that was read from standard input */
+    char *context;
+    char *context_url; /* git, http: as given; else NULL */
+    enum weft_dockerfile_place dockerfile_place;
+    /* Absolute path of a regular file. Other than WEFT_DOCKERFILE_FILE: NULL; from
+     * weft_source_fetch on the copy that is served, if there is one */
+    char *dockerfile;
+    char *dockerfile_name;   /* inside: path in the context, NULL for the usual names; URL: that one
+                              */
+    struct weft_pinned {     /* what weft_source_fetch has found; till then empty */
+        char *context;       /* the URL that all platforms are given; NULL: `context` is served */
+        char *context_plain; /* git: for frontends that know no query in a URL; or NULL */
+        char *seen;          /* a file with the Dockerfile's text; NULL: weft has not seen it */
+        char *shown;         /* the Dockerfile's name for messages */
+        char *identity;      /* of what is served, where its path says nothing of it; or NULL */
+        char *policy;        /* BuildKit's source policy, a file; or NULL */
+    } pinned;
     struct weft_platform *platforms; /* in the order given, each once; at least one */
     size_t n_platforms;
     char *os_version;            /* of a windows platform, "10.0.20348.1"; or NULL */
@@ -185,6 +225,11 @@ struct weft_request {
 int weft_request_parse(int argc, char *const *argv, struct weft_request *out,
                        struct weft_err **err);
 void weft_request_finish(struct weft_request *r);
+
+/** The value of a --secret, by its id. Returns 1, 0 where there is none, or -1 (WEFT_E_IO,
+ * WEFT_E_FORMAT). Caller wipes and frees *value. */
+int weft_request_secret(const struct weft_request *r, const char *id, char **value,
+                        struct weft_err **err);
 
 /** Print what `weft build --help` says. */
 void weft_request_help(FILE *out);

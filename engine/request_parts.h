@@ -42,6 +42,10 @@ int weft_request_check_annotations(const struct weft_request *r, struct weft_err
 
 /** One --build-context. A later one of the same name counts. */
 int weft_request_add_context(struct weft_request *r, const char *value, struct weft_err **err);
+void weft_request_context_finish(struct weft_named_context *c);
+
+/** --ssh=default, where a git repository is fetched by ssh and no --ssh is given. */
+int weft_request_add_git_ssh(struct weft_request *r, struct weft_err **err);
 
 /** One --secret. */
 int weft_request_add_secret(struct weft_request *r, const char *value, struct weft_err **err);

@@ -166,6 +166,31 @@ int weft_request_add_secret(struct weft_request *r, const char *value, struct we
     return rc;
 }
 
+int weft_request_secret(const struct weft_request *r, const char *id, char **value,
+                        struct weft_err **err)
+{
+    weft_auto_free char *wanted = weft_fmt("id=%s", id);
+
+    for (size_t i = 0; i < r->secrets.n; i++) {
+        weft_auto_strv fields = {0};
+        const char *from;
+
+        if (weft_csv_split(r->secrets.v[i], &fields, err) < 0) {
+            return -1;
+        }
+        if (fields.n < 2 || strcmp(fields.v[0], wanted) != 0) {
+            continue;
+        }
+        from = strchr(fields.v[1], '=') + 1;
+        if (weft_starts_with(fields.v[1], "env=")) {
+            *value = weft_xstrdup(getenv(from) ? getenv(from) : "");
+            return 1;
+        }
+        return weft_read_file(from, SECRET_LIMIT, value, NULL, err) < 0 ? -1 : 1;
+    }
+    return 0;
+}
+
 /* The paths of a --ssh, made absolute. Commas part them, so none can be in a path. */
 static int ssh_paths(const char *text, struct weft_buf *out, struct weft_err **err)
 {

@@ -12,9 +12,11 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "engine/git_url.h"
 #include "engine/layout_name.h"
 #include "engine/reference.h"
 #include "engine/request_parts.h"
+#include "engine/vcs.h"
 
 /* A directory as it is named by the kernel: the same however it was written. NULL with
  * WEFT_E_USAGE. */
@@ -38,28 +40,39 @@ static char *real_dir(const char *path, struct weft_err **err)
     return weft_steal(&real);
 }
 
-/* Whether a context is one of those that buildx fetches. */
-static bool is_remote(const char *s)
+static bool is_http(const char *s)
 {
-    return strstr(s, "://") || weft_starts_with(s, "git@") || weft_starts_with(s, "github.com/") ||
-           weft_starts_with(s, "docker-image:") || weft_starts_with(s, "target:");
+    return weft_starts_with(s, "http://") || weft_starts_with(s, "https://");
+}
+
+/* 1: *git says whether a URL is that of a git repository. 0: the text is no URL. */
+static int parse_remote(const char *text, bool *git, struct weft_err **err)
+{
+    weft_auto_git_url url = {0};
+    int rc = weft_git_url_parse(text, &url, err);
+
+    *git = rc > 0;
+    return rc != 0 ? rc : is_http(text);
 }
 
 static int set_context(struct weft_request *r, const char *path, struct weft_err **err)
 {
-    if (strcmp(path, "-") == 0) {
-        return weft_fail(err, WEFT_E_USAGE,
-                         "PATH is a directory; this version of weft reads no context from "
-                         "standard input");
-    }
-    if (!weft_exists(path) && is_remote(path)) {
-        weft_auto_free char *shown = weft_printable(path);
+    bool git = false;
+    int remote;
 
-        weft_fail(err, WEFT_E_USAGE, "PATH is a directory; this version of weft does not fetch %s",
-                  shown);
-        return weft_err_hint(err, "git clone it, and build the clone");
+    if (strcmp(path, "-") == 0) {
+        r->source = WEFT_SOURCE_STDIN;
+        return 0;
     }
-    r->context = real_dir(*path ? path : ".", err);
+    remote = weft_exists(path) ? 0 : parse_remote(path, &git, err);
+    if (remote > 0) {
+        r->source = git ? WEFT_SOURCE_GIT : WEFT_SOURCE_HTTP;
+        r->context_url = weft_xstrdup(path);
+        return 0;
+    }
+    if (remote == 0) {
+        r->context = real_dir(*path ? path : ".", err);
+    }
     return r->context ? 0 : weft_err_wrap(err, "PATH");
 }
 
@@ -120,32 +133,97 @@ static int find_dockerfile(struct weft_request *r, struct weft_err **err)
     return weft_err_hint(err, "--file FILE");
 }
 
+/* --file where the context is somewhere else: an absolute path is a file of this machine, as buildx
+ * has it, unless the context is an archive from standard input. */
+static int set_remote_dockerfile(struct weft_request *r, const char *file, struct weft_err **err)
+{
+    if (file && *file == '/' && r->source != WEFT_SOURCE_STDIN) {
+        return set_dockerfile(r, file, err);
+    }
+    r->dockerfile_place = WEFT_DOCKERFILE_INSIDE;
+    if (file && *file) {
+        weft_auto_free char *shown = weft_printable(file);
+        weft_auto_free char *clean = weft_path_clean(file);
+
+        if (!clean) {
+            return weft_fail(err, WEFT_E_USAGE, "--file %s is not in the context", shown);
+        }
+        r->dockerfile_name = weft_steal(&clean);
+    }
+    return 0;
+}
+
+static int set_local_dockerfile(struct weft_request *r, const char *path, const char *file,
+                                struct weft_err **err)
+{
+    weft_auto_free char *shown = weft_printable(file);
+    weft_auto_free char *inside = NULL;
+
+    if (weft_exists(file)) {
+        return set_dockerfile(r, file, err);
+    }
+    inside = weft_path_join(path, file);
+    weft_fail(err, WEFT_E_USAGE, "--file: there is no %s", shown);
+    if (weft_exists(inside)) { /* docker build once took it so */
+        weft_err_hint(err, "--file %s", inside);
+    }
+    return -1;
+}
+
 int weft_request_set_source(struct weft_request *r, const char *path, const char *file,
                             struct weft_err **err)
 {
-    weft_auto_free char *shown = file ? weft_printable(file) : NULL;
-    weft_auto_free char *inside = NULL;
-
     if (set_context(r, path, err) < 0) {
         return -1;
     }
-    if (!file || !*file) {
-        return find_dockerfile(r, err);
-    }
-    if (strcmp(file, "-") == 0 || (!weft_exists(file) && is_remote(file))) {
-        return weft_fail(err, WEFT_E_USAGE,
-                         "--file is a file; this version of weft does not fetch it from %s",
-                         strcmp(file, "-") == 0 ? "standard input" : shown);
-    }
-    if (!weft_exists(file)) {
-        inside = weft_path_join(path, file);
-        weft_fail(err, WEFT_E_USAGE, "--file: there is no %s", shown);
-        if (weft_exists(inside)) { /* docker build once took it so */
-            weft_err_hint(err, "--file %s", inside);
+    if (file && strcmp(file, "-") == 0) {
+        if (r->source == WEFT_SOURCE_STDIN) {
+            return weft_fail(err, WEFT_E_USAGE,
+                             "standard input cannot be both the context and the Dockerfile");
         }
-        return -1;
+        r->dockerfile_place = WEFT_DOCKERFILE_STDIN;
+        return 0;
     }
-    return set_dockerfile(r, file, err);
+    if (file && is_http(file)) {
+        r->dockerfile_place = WEFT_DOCKERFILE_URL;
+        r->dockerfile_name = weft_xstrdup(file);
+        return 0;
+    }
+    if (r->source != WEFT_SOURCE_DIR) {
+        return set_remote_dockerfile(r, file, err);
+    }
+    return file && *file ? set_local_dockerfile(r, path, file, err) : find_dockerfile(r, err);
+}
+
+/* A git repository that is fetched by ssh wants an agent or keys: buildx, too, then takes the usual
+ * ones where none are named. */
+int weft_request_add_git_ssh(struct weft_request *r, struct weft_err **err)
+{
+    weft_auto_strv urls = {0};
+
+    if (r->ssh.n > 0) {
+        return 0;
+    }
+    if (r->source == WEFT_SOURCE_GIT) {
+        weft_strv_add(&urls, r->context_url);
+    }
+    for (size_t i = 0; i < r->n_contexts; i++) {
+        if (r->contexts[i].kind == WEFT_CONTEXT_GIT) {
+            weft_strv_add(&urls, r->contexts[i].url);
+        }
+    }
+    for (size_t i = 0; i < urls.n; i++) {
+        weft_auto_git_url url = {0};
+
+        if (weft_git_url_parse(urls.v[i], &url, NULL) > 0 && url.ssh) {
+            weft_auto_free char *shown = weft_git_url_shown(&url);
+
+            return weft_request_add_ssh(r, "default", err) == 0
+                       ? 0
+                       : weft_err_wrap(err, "%s is fetched by ssh", shown);
+        }
+    }
+    return 0;
 }
 
 /* buildx's form of a context's name: that of the image which the context stands for, ":latest" left
@@ -169,42 +247,102 @@ static char *context_name(const char *name, struct weft_err **err)
     return out;
 }
 
+/* docker-image://REF */
+static int parse_image(struct weft_named_context *c, const char *text, struct weft_err **err)
+{
+    weft_auto_reference ref = {0};
+
+    /* the one name that BuildKit takes for no image */
+    if (strcmp(text, "scratch") != 0 && weft_reference_parse(text, &ref, err) < 0) {
+        return -1;
+    }
+    c->kind = WEFT_CONTEXT_IMAGE;
+    c->url = weft_fmt("docker-image://%s", text);
+    return 0;
+}
+
+/* BuildKit takes fewer forms of a git URL here than as PATH. */
+static int parse_git(struct weft_named_context *c, const char *text, struct weft_err **err)
+{
+    weft_auto_git_url url = {0};
+
+    if (weft_git_url_parse(text, &url, err) < 0) {
+        return -1;
+    }
+    if (weft_starts_with(text, "github.com/")) {
+        weft_fail(err, WEFT_E_USAGE, "BuildKit knows this form for PATH only");
+        return weft_err_hint(err, "https://%s%s", url.base,
+                             weft_ends_with(url.base, ".git") ? "" : ".git");
+    }
+    if (url.ssh && (!url.scp || !weft_starts_with(text, "git@"))) {
+        weft_fail(err, WEFT_E_USAGE, "BuildKit knows this form for PATH only");
+        return weft_err_hint(err, "git@HOST:REPOSITORY");
+    }
+    c->kind = WEFT_CONTEXT_GIT;
+    c->url = weft_xstrdup(text);
+    return 0;
+}
+
+static int parse_context_value(struct weft_named_context *c, const char *text,
+                               struct weft_err **err)
+{
+    static const char layout[] = "oci-layout://";
+    static const char image[] = "docker-image://";
+    bool git = false;
+    int remote;
+
+    if (weft_starts_with(text, layout)) {
+        c->kind = WEFT_CONTEXT_OCI_LAYOUT;
+        return weft_layout_name_parse(text + strlen(layout), &c->path, &c->digest, err);
+    }
+    if (weft_starts_with(text, image)) {
+        return parse_image(c, text + strlen(image), err);
+    }
+    if (weft_starts_with(text, "target:") && !weft_exists(text)) {
+        weft_fail(err, WEFT_E_USAGE, "another target is a context in bake files only");
+        return weft_err_hint(err, "build it with -o type=oci,dest=DIR,tar=false and take "
+                                  "oci-layout://DIR");
+    }
+    remote = weft_exists(text) ? 0 : parse_remote(text, &git, err);
+    if (remote < 0) {
+        return -1;
+    }
+    if (remote > 0 && git) {
+        return parse_git(c, text, err);
+    }
+    if (remote > 0) {
+        c->kind = WEFT_CONTEXT_HTTP;
+        c->url = weft_xstrdup(text);
+        return 0;
+    }
+    c->kind = WEFT_CONTEXT_DIR;
+    c->path = real_dir(text, err);
+    return c->path ? 0 : -1;
+}
+
 static int parse_context(struct weft_named_context *c, const char *value, struct weft_err **err)
 {
-    static const char scheme[] = "oci-layout://";
     const char *eq = strchr(value, '=');
     weft_auto_free char *name = NULL;
 
     if (!eq || eq == value || !eq[1]) {
-        return weft_fail(err, WEFT_E_USAGE, "it is NAME=DIR or NAME=oci-layout://DIR");
+        weft_fail(err, WEFT_E_USAGE, "it is NAME=CONTEXT");
+        return weft_err_hint(err, "NAME=DIR, NAME=oci-layout://DIR, NAME=docker-image://REF, or "
+                                  "a URL");
     }
     name = weft_xstrndup(value, (size_t)(eq - value));
     c->name = context_name(name, err);
-    if (!c->name) {
-        return -1;
-    }
-    if (weft_starts_with(eq + 1, scheme)) {
-        c->kind = WEFT_CONTEXT_OCI_LAYOUT;
-        return weft_layout_name_parse(eq + 1 + strlen(scheme), &c->path, &c->digest, err);
-    }
-    if (!weft_exists(eq + 1) && is_remote(eq + 1)) {
-        weft_auto_free char *shown = weft_printable(eq + 1);
-
-        return weft_fail(err, WEFT_E_USAGE,
-                         "a context is a directory or an OCI layout; this version of weft does "
-                         "not fetch %s",
-                         shown);
-    }
-    c->kind = WEFT_CONTEXT_DIR;
-    c->path = real_dir(eq + 1, err);
-    return c->path ? 0 : -1;
+    return c->name ? parse_context_value(c, eq + 1, err) : -1;
 }
 
-static void context_finish(struct weft_named_context *c)
+void weft_request_context_finish(struct weft_named_context *c)
 {
     free(c->name);
     free(c->path);
     free(c->digest);
+    free(c->url);
+    free(c->pinned);
+    free(c->pinned_plain);
 }
 
 int weft_request_add_context(struct weft_request *r, const char *value, struct weft_err **err)
@@ -212,14 +350,15 @@ int weft_request_add_context(struct weft_request *r, const char *value, struct w
     struct weft_named_context c = {0};
 
     if (parse_context(&c, value, err) < 0) {
-        weft_auto_free char *shown = weft_printable(value);
+        weft_auto_free char *redacted = weft_vcs_redact(value);
+        weft_auto_free char *shown = weft_printable(redacted);
 
-        context_finish(&c);
+        weft_request_context_finish(&c);
         return weft_err_wrap(err, "\"%s\"", shown);
     }
     for (size_t i = 0; i < r->n_contexts; i++) {
         if (strcmp(r->contexts[i].name, c.name) == 0) {
-            context_finish(&r->contexts[i]);
+            weft_request_context_finish(&r->contexts[i]);
             r->contexts[i] = c;
             return 0;
         }

@@ -38,6 +38,79 @@ static void each_opt(struct weft_strv *argv, const char *prefix, const struct we
     }
 }
 
+static void add_main_context(const struct weft_solve *s, struct weft_strv *argv)
+{
+    const struct weft_request *r = s->request;
+    const struct weft_pinned *p = &r->pinned;
+    weft_auto_free char *context_id =
+        s->context_slot ? weft_fmt("%s:%s", s->context_slot, s->session_id) : NULL;
+
+    if (p->context) {
+        opt(argv, "context", s->forwarded && p->context_plain ? p->context_plain : p->context);
+    } else {
+        opt(argv, "local-sessionid:context", context_id ? context_id : s->session_id);
+    }
+    if (r->dockerfile) {
+        opt(argv, "local-sessionid:dockerfile", s->session_id);
+    }
+    if (r->dockerfile && p->context) { /* else it is taken from the context */
+        opt(argv, "dockerfilekey", "dockerfile");
+    }
+}
+
+static void add_named_context(const struct weft_solve *s, const struct weft_named_context *c,
+                              struct weft_strv *argv)
+{
+    weft_auto_free char *key = weft_fmt("context:%s", c->name);
+    weft_auto_free char *value = NULL;
+
+    if (c->kind == WEFT_CONTEXT_DIR) {
+        weft_auto_free char *local = weft_holder_local_name(c->name);
+        weft_auto_free char *session_key = weft_fmt("local-sessionid:%s", local);
+
+        value = weft_fmt("local:%s", local);
+        opt(argv, session_key, s->session_id);
+    } else if (c->kind == WEFT_CONTEXT_OCI_LAYOUT) {
+        /* the id of the store is part of a reference: letters and digits only, the same in
+         * every build */
+        char id[WEFT_DIGEST_SIZE];
+
+        weft_digest_bytes(c->path, strlen(c->path), id);
+        value = weft_fmt("oci-layout://%.16s@%s", weft_digest_hex(id), c->digest);
+        weft_strv_add(argv, "--oci-layout");
+        weft_strv_addf(argv, "%.16s=%s", weft_digest_hex(id), c->path);
+    } else {
+        value = weft_xstrdup(s->forwarded && c->pinned_plain ? c->pinned_plain : c->pinned);
+    }
+    opt(argv, key, value);
+}
+
+/* What an old `# syntax` frontend may not know: it then says so. */
+static void add_caps(const struct weft_solve *s, struct weft_strv *argv)
+{
+    const struct weft_request *r = s->request;
+    bool query = r->source == WEFT_SOURCE_GIT && !(s->forwarded && r->pinned.context_plain);
+    weft_auto_strv caps = {0};
+    weft_auto_free char *all = NULL;
+    bool named_query = false;
+
+    for (size_t i = 0; i < r->n_contexts; i++) {
+        named_query |= r->contexts[i].kind == WEFT_CONTEXT_GIT &&
+                       !(s->forwarded && r->contexts[i].pinned_plain);
+    }
+    if (r->n_contexts > 0) {
+        weft_strv_add(&caps, "moby.buildkit.frontend.contexts+forward");
+    }
+    if (query || named_query) {
+        weft_strv_addf(&caps, "moby.buildkit.frontend.gitquerystring%s",
+                       named_query ? "+forward" : "");
+    }
+    all = weft_strv_join(&caps, ",");
+    if (*all) {
+        opt(argv, "frontend.caps", all);
+    }
+}
+
 /*
  * The directories come from the holder's session: buildkitd looks for the one whose id it is told
  * (frontend/dockerui/config.go, "local-sessionid:"). It keeps one copy of a directory per name, and
@@ -46,40 +119,11 @@ static void each_opt(struct weft_strv *argv, const char *prefix, const struct we
  */
 static void add_contexts(const struct weft_solve *s, struct weft_strv *argv)
 {
-    const struct weft_request *r = s->request;
-
-    weft_auto_free char *context_id =
-        s->context_slot ? weft_fmt("%s:%s", s->context_slot, s->session_id) : NULL;
-
-    opt(argv, "local-sessionid:context", context_id ? context_id : s->session_id);
-    opt(argv, "local-sessionid:dockerfile", s->session_id);
-    for (size_t i = 0; i < r->n_contexts; i++) {
-        const struct weft_named_context *c = &r->contexts[i];
-        weft_auto_free char *key = weft_fmt("context:%s", c->name);
-        weft_auto_free char *value = NULL;
-
-        if (c->kind == WEFT_CONTEXT_DIR) {
-            weft_auto_free char *local = weft_holder_local_name(c->name);
-            weft_auto_free char *session_key = weft_fmt("local-sessionid:%s", local);
-
-            value = weft_fmt("local:%s", local);
-            opt(argv, session_key, s->session_id);
-        } else {
-            /* the id of the store is part of a reference: letters and digits only, the same in
-             * every build */
-            char id[WEFT_DIGEST_SIZE];
-
-            weft_digest_bytes(c->path, strlen(c->path), id);
-            value = weft_fmt("oci-layout://%.16s@%s", weft_digest_hex(id), c->digest);
-            weft_strv_add(argv, "--oci-layout");
-            weft_strv_addf(argv, "%.16s=%s", weft_digest_hex(id), c->path);
-        }
-        opt(argv, key, value);
+    add_main_context(s, argv);
+    for (size_t i = 0; i < s->request->n_contexts; i++) {
+        add_named_context(s, &s->request->contexts[i], argv);
     }
-    if (r->n_contexts > 0) {
-        /* an old `# syntax` frontend that knows no named contexts then says so */
-        opt(argv, "frontend.caps", "moby.buildkit.frontend.contexts+forward");
-    }
+    add_caps(s, argv);
 }
 
 /*
@@ -253,7 +297,10 @@ void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
     weft_auto_strv attests = {0};
 
     add_program(s, argv);
-    opt(argv, "filename", weft_path_base(r->dockerfile));
+    opt(argv, "filename",
+        r->dockerfile        ? weft_path_base(r->dockerfile)
+        : r->dockerfile_name ? r->dockerfile_name
+                             : "Dockerfile");
     add_contexts(s, argv);
     if (r->target) {
         opt(argv, "target", r->target);
@@ -286,6 +333,10 @@ void weft_solve_argv(const struct weft_solve *s, struct weft_strv *argv)
     }
     if (r->call) {
         return;
+    }
+    if (r->pinned.policy) {
+        weft_strv_add(argv, "--source-policy-file");
+        weft_strv_add(argv, r->pinned.policy);
     }
     weft_solve_attests(r, &attests);
     each_opt(argv, "attest:", &attests);

@@ -26,8 +26,9 @@ struct weft_solve {
     size_t n_outputs;
     const char *metadata_file; /* path that buildctl writes */
     const char *ref_file; /* another: the reference of the worker's record of this build; or NULL */
-    const char *builtin_syntax;     /* the `# syntax` reference that the built-in frontend stands in
-                                       for; or NULL */
+    const char *builtin_syntax; /* the `# syntax` reference that the built-in frontend stands in
+                                   for; or NULL */
+    bool forwarded; /* the Dockerfile's frontend is another than the built-in one, and of any age */
     const struct weft_strv *caches; /* arguments (weft_cache_args), or NULL */
     const struct weft_strv *vcs;    /* further options, of vcs.h; or NULL */
     const char *salt; /* of the settings that are not the defaults (weft_worker_config_salt); or

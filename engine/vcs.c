@@ -125,26 +125,32 @@ static void add(struct weft_strv *out, const char *key, const char *value)
 
 static void add_local_dirs(const struct weft_request *r, const char *root, struct weft_strv *out)
 {
-    weft_auto_free char *dockerfile_dir = weft_path_dir(r->dockerfile);
     weft_auto_free char *context = relative(root, r->context);
-    weft_auto_free char *dockerfile = relative(root, dockerfile_dir);
 
     add(out, "vcs:localdir:context", context);
-    add(out, "vcs:localdir:dockerfile", dockerfile);
+    if (r->dockerfile_place == WEFT_DOCKERFILE_FILE) {
+        weft_auto_free char *dockerfile_dir = weft_path_dir(r->dockerfile);
+        weft_auto_free char *dockerfile = relative(root, dockerfile_dir);
+
+        add(out, "vcs:localdir:dockerfile", dockerfile);
+    }
 }
 
 void weft_vcs_options(const struct weft_request *r, bool provenance, struct weft_strv *out)
 {
-    bool labels = switch_of("BUILDX_GIT_LABELS", false);
-    bool info = provenance && switch_of("BUILDX_GIT_INFO", true);
+    /* what was fetched is not in our work tree, and BuildKit says where it is from */
+    bool local = r->source == WEFT_SOURCE_DIR;
+    bool labels = local && switch_of("BUILDX_GIT_LABELS", false);
+    bool info = local && provenance && switch_of("BUILDX_GIT_INFO", true);
     weft_auto_free char *program = labels || info ? weft_find_program("git") : NULL;
-    weft_auto_free char *dot_git = weft_path_join(r->context, ".git");
     struct git g = {program, r->context};
     weft_auto_free char *root = program ? ask(&g, "rev-parse", "--show-toplevel", NULL) : NULL;
     weft_auto_free char *commit = NULL;
     weft_auto_free char *url = NULL;
 
     if (!root) {
+        weft_auto_free char *dot_git = local ? weft_path_join(r->context, ".git") : NULL;
+
         if ((labels || info) && weft_exists(dot_git)) {
             weft_warn("git does not say which commit is built: %s",
                       program ? "git -C DIR rev-parse --show-toplevel fails" : "it is not here");
@@ -159,7 +165,8 @@ void weft_vcs_options(const struct weft_request *r, bool provenance, struct weft
         add_local_dirs(r, root, out);
     }
     if (labels) {
-        weft_auto_free char *dockerfile = relative(root, r->dockerfile);
+        weft_auto_free char *dockerfile =
+            r->dockerfile_place == WEFT_DOCKERFILE_FILE ? relative(root, r->dockerfile) : NULL;
 
         add(out, "label:" REVISION, commit);
         add(out, "label:" SOURCE, url);

@@ -633,6 +633,9 @@ static int set_request(struct transfer *t, const char *url, struct curl_slist *h
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    if (t->q->gzip) {
+        curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
+    }
     set_tls(t->http);
     set_limits(c, t->q);
     set_body(c, t);

@@ -53,6 +53,7 @@ struct weft_http_request {
     long stall_ms;   /* how long nothing may move; 0: a minute */
     bool stay;       /* a redirection is the answer */
     bool secret;     /* the body is: a redirection to another host is the answer */
+    bool gzip;       /* the server may compress the body on its way */
 };
 
 /** Start from {0}; end with weft_http_answer_finish. */

@@ -60,9 +60,9 @@ refused '--target needs a value' ctx --target
 refused '--no-cache takes true or false' --no-cache=maybe ctx
 refused 'PATH, the directory to build, is missing'
 refused '2 arguments' ctx ctx
-refused 'does not fetch https://example.org/x.git' https://example.org/x.git
-refused 'does not fetch git@example.org:x.git' git@example.org:x.git
-refused 'no context from standard input' -
+refused 'https://example.org/x.git: a ref cannot begin with' https://example.org/x.git#-x
+refused 'git@example.org:x.git is fetched by ssh: there is no agent' git@example.org:x.git
+refused 'cannot be both the context and the Dockerfile' -f - -
 refused 'nowhere: No such file' nowhere
 refused 'Dockerfile is not a directory' ctx/Dockerfile
 
@@ -123,8 +123,9 @@ grep -q 'one of its tags: latest' stderr || fail "$(cat stderr)"
 refused 'has no blob sha256:0000' --build-context "busybox=oci-layout://$PWD/bb@sha256:$(printf '0%.0s' {1..64})" ctx
 refused 'is not an OCI layout' --build-context busybox=oci-layout://ctx ctx
 refused 'gone: No such file' --build-context busybox=oci-layout://gone:1 ctx
-refused 'does not fetch docker-image://busybox' --build-context busybox=docker-image://busybox ctx
-refused 'NAME=DIR' --build-context ctx ctx
+refused 'is not an image reference' --build-context busybox=docker-image://Busybox ctx
+refused 'in bake files only' --build-context busybox=target:base ctx
+refused 'NAME=CONTEXT' --build-context ctx ctx
 mkdir broken
 echo '{' >broken/index.json
 refused 'broken/index.json' --build-context busybox=oci-layout://broken ctx

@@ -190,6 +190,27 @@ static void dump_emulation(struct weft_buf *b, const struct weft_request *r)
     }
 }
 
+static void dump_source(struct weft_buf *b, const struct weft_request *r)
+{
+    static const char *const sources[] = {"", "stdin", "git:", "http:"};
+    static const char *const places[] = {"", "inside:", "stdin", "url:"};
+
+    if (r->source != WEFT_SOURCE_DIR) {
+        assert_null(r->context);
+        weft_buf_printf(b, " context=%s%s", sources[r->source],
+                        r->context_url ? r->context_url : "");
+    } else if (strcmp(r->context + strlen(root), "/ctx") != 0) {
+        weft_buf_printf(b, " context=%s", r->context);
+    }
+    if (r->dockerfile_place != WEFT_DOCKERFILE_FILE) {
+        assert_null(r->dockerfile);
+        weft_buf_printf(b, " dockerfile=%s%s", places[r->dockerfile_place],
+                        r->dockerfile_name ? r->dockerfile_name : "");
+    } else if (strcmp(r->dockerfile + strlen(root), "/ctx/Dockerfile") != 0) {
+        weft_buf_printf(b, " dockerfile=%s", r->dockerfile);
+    }
+}
+
 /* All of a request that differs from what `weft build ctx` gives. Paths begin with "/". Caller
  * frees. */
 static char *dump(const struct weft_request *r)
@@ -201,12 +222,7 @@ static char *dump(const struct weft_request *r)
     const char *at;
 
     weft_platform_host(&host);
-    if (strcmp(r->context + strlen(root), "/ctx") != 0) {
-        weft_buf_printf(&b, " context=%s", r->context);
-    }
-    if (strcmp(r->dockerfile + strlen(root), "/ctx/Dockerfile") != 0) {
-        weft_buf_printf(&b, " dockerfile=%s", r->dockerfile);
-    }
+    dump_source(&b, r);
     if (r->n_platforms != 1 || !weft_platform_eq(&host, &r->platforms[0])) {
         for (size_t i = 0; i < r->n_platforms; i++) {
             weft_buf_printf(&b, " %s", weft_platform_format(&r->platforms[i], name));
@@ -231,8 +247,9 @@ static char *dump(const struct weft_request *r)
     for (size_t i = 0; i < r->n_contexts; i++) {
         const struct weft_named_context *c = &r->contexts[i];
 
-        weft_buf_printf(&b, " %s=%s:%s%s%s", c->name,
-                        c->kind == WEFT_CONTEXT_DIR ? "dir" : "layout", c->path,
+        static const char *const kinds[] = {"dir", "layout", "image", "git", "http"};
+
+        weft_buf_printf(&b, " %s=%s:%s%s%s", c->name, kinds[c->kind], c->url ? c->url : c->path,
                         c->digest ? "@" : "", c->digest ? c->digest : "");
     }
     dump_outputs(&b, r);
@@ -306,6 +323,19 @@ static void test_accepted(void **state)
          " a=dir:/data b=dir:/lower"},
         {"ctx --build-context a=data --build-context docker.io/library/a=lower", " a=dir:/lower"},
         {"ctx --build-context ghcr.io/x/y:1=data", " ghcr.io/x/y:1=dir:/data"},
+        {"-", " context=stdin dockerfile=inside:"},
+        {"- -f /sub/../x", " context=stdin dockerfile=inside:x"},
+        {"- -f https://h/x", " context=stdin dockerfile=url:https://h/x"},
+        {"ctx -f -", " dockerfile=stdin"},
+        {"ctx -f http://h/x", " dockerfile=url:http://h/x"},
+        {"https://h/x.git#b -f a/b", " context=git:https://h/x.git#b dockerfile=inside:a/b"},
+        {"github.com/a/b -f -", " context=git:github.com/a/b dockerfile=stdin"},
+        {"git@h:x --ssh a=key", " context=git:git@h:x dockerfile=inside: ssh=a=/key"},
+        {"http://h/x", " context=http:http://h/x dockerfile=inside:"},
+        {"ctx --build-context a=docker-image://x:1 --build-context b=https://h/y.git",
+         " a=image:docker-image://x:1 b=git:https://h/y.git"},
+        {"ctx --build-context a=docker-image://scratch --build-context b=https://h/y",
+         " a=image:docker-image://scratch b=http:https://h/y"},
         {"ctx --build-context b=oci-layout://layout", " b=layout:/layout@sha256:" HEX_B},
         {"ctx --build-context b=oci-layout://./layout:v1", " b=layout:/layout@sha256:" HEX_A},
         {"ctx --build-context b=oci-layout://layout@sha256:" HEX_A,
@@ -523,17 +553,20 @@ static void test_refused(void **state)
     } cases[] = {
         {"", "PATH", "weft build ."},
         {"ctx lower", "2 arguments", "weft build ."},
-        {"-", "standard input", NULL},
-        {"https://example.org/x.git", "does not fetch https://example.org/x.git", "clone"},
-        {"git@example.org:x", "does not fetch", "clone"},
+        {"- -f -", "both the context and the Dockerfile", NULL},
+        {"- -f ..", "--file .. is not in the context", NULL},
+        {"https://u:secret@example.org/x.git#-a",
+         "PATH: https://xxxxx:xxxxx@example.org/x.git: a ref", NULL},
+        {"git@example.org:x", "git@example.org:x is fetched by ssh", "ssh-agent"},
+        {"https://example.org/x -f /none", "Dockerfile /none: ", NULL},
+        {"file:///x", "PATH: file:///x: No such", NULL},
         {"none", "none: No such file", NULL},
         {"secret", "secret is not a directory", NULL},
         {"empty", "there is no Dockerfile (nor dockerfile) in ", "--file"},
         {"dirfile", "is not a regular file", NULL},
         {"ctx -f none", "there is no none", NULL},
         {"ctx -f sub/other.Dockerfile", "there is no sub/other", "--file ctx/sub/other.Dockerfile"},
-        {"ctx -f -", "standard input", NULL},
-        {"ctx -f https://x/y", "does not fetch it from https://x/y", NULL},
+        {"ctx -f git@x:y", "there is no git@x:y", NULL},
         {"ctx -f lower", "is not a regular file", NULL},
 
         {"ctx --pusj", "unknown flag --pusj", "--push"},
@@ -574,14 +607,20 @@ static void test_refused(void **state)
         {"ctx -t app@sha256:" HEX_A, "--tag: \"app@sha256:" HEX_A "\": a tag cannot have", NULL},
         {"ctx --build-arg =x", "--build-arg \"=x\": the name is missing", NULL},
 
-        {"ctx --build-context data", "NAME=DIR", NULL},
-        {"ctx --build-context =data", "NAME=DIR", NULL},
-        {"ctx --build-context a=", "NAME=DIR", NULL},
+        {"ctx --build-context data", "NAME=CONTEXT", "docker-image://"},
+        {"ctx --build-context =data", "NAME=CONTEXT", NULL},
+        {"ctx --build-context a=", "NAME=CONTEXT", NULL},
+        {"ctx --build-context a=docker-image://A", "not an image reference", NULL},
+        {"ctx --build-context a=target:x", "in bake files only", "oci-layout://DIR"},
+        {"ctx --build-context a=github.com/x/y", "for PATH only", "https://github.com/x/y.git"},
+        {"ctx --build-context a=ssh://git@x/y", "for PATH only", "git@HOST"},
+        {"ctx --build-context a=https://u:secret@x/y.git?a=b",
+         "\"a=https://xxxxx:xxxxx@x/y.git?a=b\": https://xxxxx:xxxxx@x/y.git: \"a\" is nothing",
+         NULL},
+        {"ctx --build-context a=git@x:y", "git@x:y is fetched by ssh", NULL},
         {"ctx --build-context a/=data", "--build-context: \"a/=data\": ", NULL},
         {"ctx --build-context a=none", "none: No such file", NULL},
         {"ctx --build-context a=secret", "secret is not a directory", NULL},
-        {"ctx --build-context a=docker-image://alpine", "does not fetch docker-image://alpine",
-         NULL},
         {"ctx --build-context a=oci-layout://none", "none: No such file", NULL},
         {"ctx --build-context a=oci-layout://data", "is not an OCI layout", NULL},
         {"ctx --build-context a=oci-layout://layout:", "the tag is empty", NULL},
