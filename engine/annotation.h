@@ -58,6 +58,9 @@ struct weft_json *weft_annotations_for(const struct weft_annotations *a,
                                        const struct weft_platform *platform,
                                        const struct weft_json *base);
 
+/** When an image was made, for a person to read. */
+#define WEFT_ANNOTATION_CREATED "org.opencontainers.image.created"
+
 /** The text of a manifest or an index as BuildKit writes it: two spaces, and Go's escapes. Caller
  * frees. */
 char *weft_document_text(const struct weft_json *document);

@@ -21,6 +21,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/annotation.h"
 #include "engine/descriptor.h"
 #include "engine/journal.h"
 #include "engine/layer.h"
@@ -30,7 +31,6 @@
 
 #define IMAGE_NAME "io.containerd.image.name"
 #define REF_NAME "org.opencontainers.image.ref.name"
-#define CREATED "org.opencontainers.image.created"
 
 static const char layout_file[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
@@ -71,9 +71,9 @@ static struct weft_json *index_entry(const struct weft_descriptor *root, const c
     struct weft_json *entry = weft_json_object();
     struct weft_json *annotations = weft_json_object();
     weft_auto_free char *now = weft_time_utc((time_t)created_s);
-    const char *created = weft_descriptor_annotation(root, CREATED);
+    const char *created = weft_descriptor_annotation(root, WEFT_ANNOTATION_CREATED);
 
-    weft_json_set_str(annotations, CREATED, created ? created : now);
+    weft_json_set_str(annotations, WEFT_ANNOTATION_CREATED, created ? created : now);
     weft_json_set_str(annotations, IMAGE_NAME, image_name);
     weft_json_set_str(annotations, REF_NAME, tag);
     weft_json_each(weft_json_get(root->json, "annotations"), each_into, annotations);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -204,16 +205,34 @@ int weft_merge(struct weft_stage *stage, const struct weft_image *images, size_t
     return 0;
 }
 
+/* The descriptor, with the annotation that BuildKit's exporter of layouts adds. */
+static struct weft_json *dated_descriptor(const struct weft_descriptor *root, int64_t created_s)
+{
+    struct weft_json *descriptor = weft_json_copy(root->json);
+    const struct weft_json *old = weft_json_get(descriptor, "annotations");
+    struct weft_json *annotations;
+    weft_auto_free char *created = NULL;
+
+    if (created_s < 0 || weft_json_get(old, WEFT_ANNOTATION_CREATED)) {
+        return descriptor;
+    }
+    annotations = old ? weft_json_copy(old) : weft_json_object();
+    created = weft_time_utc((time_t)created_s);
+    weft_json_set_str(annotations, WEFT_ANNOTATION_CREATED, created);
+    weft_json_set(descriptor, "annotations", annotations);
+    return descriptor;
+}
+
 struct weft_json *weft_merge_metadata(const struct weft_descriptor *root,
                                       const struct weft_image *images, size_t n,
-                                      const struct weft_strv *names)
+                                      const struct weft_strv *names, int64_t created_s)
 {
     struct weft_json *j = weft_json_object();
 
     if (is_plain(images, n)) {
         weft_json_set_str(j, "containerimage.config.digest", images[0].manifests[0].config_digest);
     }
-    weft_json_set(j, "containerimage.descriptor", weft_json_copy(root->json));
+    weft_json_set(j, "containerimage.descriptor", dated_descriptor(root, created_s));
     weft_json_set_str(j, "containerimage.digest", root->digest);
     if (names && names->n > 0) {
         weft_auto_free char *list = weft_strv_join(names, ",");

@@ -8,6 +8,7 @@
 #define WEFT_ENGINE_MERGE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct weft_annotations;
 struct weft_descriptor;
@@ -33,11 +34,12 @@ int weft_merge(struct weft_stage *stage, const struct weft_image *images, size_t
 /**
  * What --metadata-file gets about the result, with buildx's keys: containerimage.digest,
  * containerimage.descriptor, containerimage.config.digest (plain manifest only), image.name
- * (names[]; comma list). Caller frees.
+ * (names[]; comma list). The descriptor is annotated with created_s, seconds since 1970, as
+ * BuildKit does where an output is an OCI layout; -1: not. Caller frees.
  */
 struct weft_json *weft_merge_metadata(const struct weft_descriptor *root,
                                       const struct weft_image *images, size_t n,
-                                      const struct weft_strv *names);
+                                      const struct weft_strv *names, int64_t created_s);
 
 /** What --iidfile and --quiet print, as buildx has it: the config digest of a plain manifest, else
  * the root's digest. Borrowed from root or images. */

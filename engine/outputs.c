@@ -613,16 +613,22 @@ static int merge(struct commit *c, struct weft_err **err)
 {
     const struct weft_request *r = c->o->request;
     const struct weft_strv *names = &r->tags;
+    int64_t created = -1;
 
     if (weft_merge(c->o->stage, c->images, c->n, &r->annotations, &c->root, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < r->n_outputs; i++) {
-        if (r->outputs[i].by_digest) {
-            names = &r->outputs[i].names; /* has no tags */
+        const struct weft_output *output = &r->outputs[i];
+
+        if (output->by_digest) {
+            names = &output->names; /* has no tags */
+        }
+        if (output->type == WEFT_OUTPUT_OCI || output->type == WEFT_OUTPUT_DOCKER) {
+            created = c->naming.created_s;
         }
     }
-    c->result->metadata = weft_merge_metadata(&c->root, c->images, c->n, names);
+    c->result->metadata = weft_merge_metadata(&c->root, c->images, c->n, names, created);
     c->result->image_id = weft_xstrdup(weft_merge_image_id(&c->root, c->images, c->n));
     c->result->digest = weft_xstrdup(c->root.digest);
     return 0;

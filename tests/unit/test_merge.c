@@ -267,24 +267,30 @@ static void test_metadata(void **state)
     weft_auto_strv names = {0};
     weft_auto_json j = NULL;
     weft_auto_json k = NULL;
+    const struct weft_json *descriptor;
 
     weft_strv_add(&names, "docker.io/library/a:1");
     weft_strv_add(&names, "docker.io/library/b:2");
     take(f, s, PLAIN, "arm64", &images[0]);
     take(f, s, PLAIN, "amd64", &images[1]);
     assert_int_equal(weft_merge(s, images, 1, NULL, &one, NULL), 0);
-    j = weft_merge_metadata(&one, images, 1, &names);
+    j = weft_merge_metadata(&one, images, 1, &names, -1);
     assert_string_equal(weft_json_str(j, "containerimage.digest"), one.digest);
     assert_string_equal(weft_json_str(j, "containerimage.config.digest"),
                         images[0].manifests[0].config_digest);
     assert_string_equal(weft_json_str(weft_json_get(j, "containerimage.descriptor"), "digest"),
                         one.digest);
+    assert_null(weft_json_get(weft_json_get(j, "containerimage.descriptor"), "annotations"));
     assert_string_equal(weft_json_str(j, "image.name"),
                         "docker.io/library/a:1,docker.io/library/b:2");
     assert_string_equal(weft_merge_image_id(&one, images, 1), images[0].manifests[0].config_digest);
 
     assert_int_equal(weft_merge(s, images, 2, NULL, &two, NULL), 0);
-    k = weft_merge_metadata(&two, images, 2, NULL);
+    k = weft_merge_metadata(&two, images, 2, NULL, 0);
+    descriptor = weft_json_get(k, "containerimage.descriptor");
+    assert_string_equal(weft_json_str(weft_json_get(descriptor, "annotations"),
+                                      "org.opencontainers.image.created"),
+                        "1970-01-01T00:00:00Z");
     assert_string_equal(weft_json_str(k, "containerimage.digest"), two.digest);
     assert_null(weft_json_get(k, "containerimage.config.digest"));
     assert_null(weft_json_get(k, "image.name"));
