@@ -33,6 +33,9 @@ EXTRA_DIST += %D%/result.schema.json %D%/compare.schema.json
 # What weft costs, measured: bench/README.md.
 EXTRA_DIST += %D%/overhead %D%/README.md %D%/qemu_rank %D%/guest/qemu_rank.c
 
+# Builds that are pushed, by weft and by buildctl.
+EXTRA_DIST += %D%/push
+
 # Real builds, natively, by plain BuildKit and by weft: docs/performance.md.
 EXTRA_DIST += \
 	%D%/real/document.py \
