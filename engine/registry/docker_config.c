@@ -349,13 +349,16 @@ struct weft_docker_config *weft_docker_config_load(struct weft_err **err)
 
 /* ---- credentials ---- */
 
-/* What a helper wrote, for an error: its first line. Caller frees. */
+/* What a helper wrote, for an error: its first line, where that is a message. Caller frees. */
 static char *shown_line(const char *text)
 {
     weft_auto_free char *line = NULL;
     size_t len;
 
     text += strspn(text, " \t\r\n");
+    if (*text == '{' || strcasestr(text, "\"Secret\"")) { /* it failed after its answer */
+        return weft_xstrdup("");
+    }
     len = strcspn(text, "\r\n");
     line = weft_xstrndup(text, len < SHOWN_LIMIT_BYTES ? len : SHOWN_LIMIT_BYTES);
     return weft_printable(line);
@@ -431,7 +434,7 @@ static int ask_helper(const struct weft_docker_config *c, const char *name, cons
         weft_auto_free char *said = shown_line(text);
 
         rc = weft_fail(err, WEFT_E_CHILD, "%s gives no credentials: %s", program,
-                       *said ? said : "it failed without a word");
+                       *said ? said : "it failed without a message");
     }
     wipe(text);
     return rc;

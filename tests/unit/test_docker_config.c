@@ -136,6 +136,7 @@ static void test_helpers(void **state)
     struct weft_docker_config *c;
     struct weft_credentials w = {0};
     struct weft_err *err = NULL;
+    const atomic_bool cancel = true;
     weft_auto_free char *hub = NULL;
     weft_auto_free char *token = NULL;
     weft_auto_free char *none = NULL;
@@ -150,6 +151,9 @@ static void test_helpers(void **state)
                "    echo 'credentials not found in native keychain'; exit 1;;\n"
                "bad.example) echo 'the vault is shut'; echo more; exit 1;;\n"
                "odd.example) echo 's3cret'; exit 0;;\n"
+               "late.example) echo '{\"Username\":\"u\",\"Secret\":\"s3cret\"}'; exit 1;;\n"
+               "torn.example) printf '{\"Username\":\"u\",\"Secret\":\"s3cret'; exit 1;;\n"
+               "slow.example) sleep 100; exit 1;;\n"
                "esac\n"
                "printf '{\"ServerURL\":\"x\",\"Username\":\"u\",\"Secret\":\"%s\"}' \"$host\"");
     put_helper(*state, "one", "echo '{\"Username\":\"<token>\",\"Secret\":\"t\"}'");
@@ -171,6 +175,14 @@ static void test_helpers(void **state)
     assert_int_equal(weft_docker_config_credentials(c, "odd.example", NULL, &w, &err), -1);
     assert_null(strstr(err->msg, "s3cret"));
     assert_err(&err, WEFT_E_CHILD, 0, "is not JSON");
+    assert_int_equal(weft_docker_config_credentials(c, "late.example", NULL, &w, &err), -1);
+    assert_null(strstr(err->msg, "s3cret"));
+    assert_err(&err, WEFT_E_CHILD, 0, "docker-credential-all gives no credentials");
+    assert_int_equal(weft_docker_config_credentials(c, "torn.example", NULL, &w, &err), -1);
+    assert_null(strstr(err->msg, "s3cret"));
+    assert_err(&err, WEFT_E_CHILD, 0, "docker-credential-all gives no credentials");
+    assert_int_equal(weft_docker_config_credentials(c, "slow.example", &cancel, &w, &err), -1);
+    assert_err(&err, WEFT_E_CANCELLED, 0, "");
     assert_int_equal(weft_docker_config_credentials(c, "gone.example", NULL, &w, &err), -1);
     assert_err(&err, WEFT_E_CHILD, 0, "docker-credential-gone, which c.json names");
     assert_int_equal(weft_docker_config_credentials(c, "up.example", NULL, &w, &err), -1);
