@@ -27,8 +27,11 @@ expect "the tag" "$(registry_digest "$addr" app latest)" none
 
 note "with it, what succeeded"
 rc=0
+mkdir logs
+echo mine >victim
+ln -s ../victim logs/linux_amd64.log # what stands there is replaced, and not written to
 build --platform $platforms --secret id=good,src=no --allow-partial -t "$addr/app" --push -o type=oci,dest=out,tar=false \
-    -o files -o type=tar,dest=files.tar --metadata-file m.json ctx >log 2>&1 || rc=$?
+    -o files -o type=tar,dest=files.tar --metadata-file m.json --log-dir logs ctx >log 2>&1 || rc=$?
 [[ $rc == 1 ]] || fail "exit code $rc: $(tail -n 5 log)"
 grep -q 'exit code: 1' log || fail "no report: $(cat log)"
 tail -n 1 log | grep -q 'build failed for linux/arm64; without them, as --allow-partial has it, there is ' || fail "$(tail -n 2 log)"
@@ -42,6 +45,15 @@ expect "files of the tar" "$(tar -tf files.tar | cut -d/ -f1 | sort -u | paste -
 expect "the metadata file" "$(jq -r '."containerimage.digest", ([."weft.platforms"[] | select(.failed) | .platform] | join(" "))' m.json | paste -sd' ')" \
     "$digest linux/arm64"
 jq -r '."weft.platforms"[1].failed' m.json | grep -q 'exit code: 1' || fail "no reason: $(cat m.json)"
+
+note "a log for each platform"
+expect "logs" "$(find logs -type f -printf '%f\n' | sort | paste -sd' ')" "linux_amd64.log linux_arm64.log linux_riscv64.log"
+expect "what a link in their place led to" "$(<victim)" mine
+for platform in amd64 arm64 riscv64; do
+    grep -q 'RUN uname -m' "logs/linux_$platform.log" || fail "$platform: $(<"logs/linux_$platform.log")"
+    expect "failures of $platform" "$(grep -c '^linux/.* failed at ' "logs/linux_$platform.log")" "$([[ $platform == arm64 ]] && echo 1 || echo 0)"
+done
+grep -q 'exit code: 1' logs/linux_arm64.log || fail "$(<logs/linux_arm64.log)"
 
 note "what failed is said, too, where the registry then refuses the tag"
 faults_start proxy main
