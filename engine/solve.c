@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -179,18 +180,25 @@ static bool makes_index(const struct weft_request *r)
 }
 
 /* "http://user:password@proxy:3128", in an argument or a part of one: where the password is, and
- * its length; NULL: there is none. */
+ * its length; NULL: there is none. "https://token@host" is one, too: a token goes without a colon.
+ * Commas and apostrophes may be in a password, so they do not end it. */
 static const char *find_password(const char *s, size_t *len)
 {
     for (const char *p = s; (p = strstr(p, "://")); p += 3) {
         const char *from = p + 3;
-        size_t host = strcspn(from, "/ ,?#\"'");
+        size_t host = strcspn(from, "/ ?#\"");
         const char *at = memrchr(from, '@', host);
         const char *colon = at ? memchr(from, ':', (size_t)(at - from)) : NULL;
+        bool http = (p - s >= 4 && strncasecmp(p - 4, "http", 4) == 0) ||
+                    (p - s >= 5 && strncasecmp(p - 5, "https", 5) == 0);
 
         if (colon) {
             *len = (size_t)(at - colon) - 1;
             return colon + 1;
+        }
+        if (at > from && http) {
+            *len = (size_t)(at - from);
+            return from;
         }
     }
     return NULL;

@@ -163,9 +163,13 @@ static void test_shown(void **state)
     weft_strv_add(&argv, "build-arg:HTTP_PROXY=http://user:p@ss@proxy:3128/x:y@z");
     weft_strv_add(&argv, "https://token@host/a:b@c");
     weft_strv_add(&argv, "a,b=socks5://:pw@h,c=ftp://u:@h");
+    weft_strv_add(&argv, "build-arg:P=http://u:p,'w@proxy");
+    weft_strv_add(&argv, "ssh://git@host/a http://host:80/a@b https://@host");
     text = weft_solve_shown(&argv);
     assert_string_equal(text, "build-arg:HTTP_PROXY=http://user:***@proxy:3128/x:y@z "
-                              "https://token@host/a:b@c a,b=socks5://:***@h,c=ftp://u:***@h");
+                              "https://***@host/a:b@c a,b=socks5://:***@h,c=ftp://u:***@h "
+                              "build-arg:P=http://u:***@proxy "
+                              "ssh://git@host/a http://host:80/a@b https://@host");
     free(text);
     r.registries = (struct weft_registry_hosts){hosts, 3};
     text = joined(&r, NULL, true, false);
