@@ -87,6 +87,20 @@ expect "an image that is not pushed" "$(jq -r '."containerimage.digest"' m.json)
 expect "--quiet" "$(build -q --progress=quiet -t "$addr/g" --push --provenance=false ctx 2>/dev/null)" \
     "$(skopeo inspect --raw --tls-verify=false "docker://$addr/a:1" | jq -r .config.digest)"
 
+note "registry.insecure: a certificate that nobody vouches for, and plain HTTP"
+registry_start tls tls
+tls=$(registry_addr tls)
+plain=0.0.0.0:$(<"$(registry_dir main)/port")
+for name in "$tls/x" "$plain/x"; do
+    rc=0
+    build -o "type=image,push=true,name=$name" --provenance=false ctx >log 2>&1 || rc=$?
+    expect "exit code without it, $name" "$rc" 1
+    ! grep -q '^\[linux/amd64\] .*RUN' log || fail "the build was started: $(cat log)"
+    build -o "type=image,push=true,registry.insecure=true,name=$name" --provenance=false ctx >log 2>&1 || fail "$name: $(tail log)"
+done
+expect "by HTTPS" "$(registry_digest "$tls" x latest -k)" "$one"
+expect "by HTTP" "$(registry_digest "$addr" x latest)" "$one"
+
 note "base images of the same registry are mounted"
 skopeo copy -q --all --dest-tls-verify=false oci:bb:latest "docker://$addr/base/busybox:1"
 cat >ctx/base.Dockerfile <<'END'

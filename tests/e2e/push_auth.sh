@@ -96,6 +96,20 @@ registry_start tls tls
 addr=$(registry_addr tls)
 refused 'certificate' "$addr/app"
 pushed --insecure "$addr/app"
+note "  and none: plain HTTP is asked last, and only where it is allowed"
+registry_start open
+open=0.0.0.0:$(<"$(registry_dir open)/port")
+refused 'wrong version' "$open/app"
+grep -q 'try: it may speak plain HTTP' "$WEFT_TEST_TMP/log" || fail "no hint: $(<"$WEFT_TEST_TMP/log")"
+expect "requests in the clear" "$(registry_requests open .)" 0
+pushed --insecure "$open/app"
+expect "tag" "$(registry_digest "$(registry_addr open)" app latest)" "$root"
+config <<YAML
+registries:
+  "$open":
+    http: true
+YAML
+pushed "$open/told"
 config <<YAML
 registries:
   "$addr":
