@@ -575,22 +575,25 @@ int weft_request_add_cache_to(struct weft_request *r, const char *value, struct 
     return add_value(r, value, true, err);
 }
 
+/* What makes up the place of a cache; what else is said of it, such as a mode or a secret, makes it
+ * no other one. */
 static bool same_place(const struct weft_cache *a, const struct weft_cache *b)
 {
+    static const char *const keys[] = {
+        "ref",          "dest",        "scope",        "url",       "url_v2",
+        "bucket",       "region",      "name",         "prefix",    "manifests_prefix",
+        "endpoint_url", "account_url", "account_name", "container",
+    };
+
     if (a->type != b->type) {
         return false;
     }
-    if (a->type == WEFT_CACHE_REGISTRY || a->type == WEFT_CACHE_LOCAL) {
-        const char *key = a->type == WEFT_CACHE_REGISTRY ? "ref" : "dest";
-
-        return weft_str_eq(weft_cache_attr(a, key), weft_cache_attr(b, key));
-    }
-    for (size_t i = 0; i < a->attrs.n; i++) {
-        if (!weft_strv_has(&b->attrs, a->attrs.v[i])) {
+    for (size_t i = 0; i < N(keys); i++) {
+        if (!weft_str_eq(weft_cache_attr(a, keys[i]), weft_cache_attr(b, keys[i]))) {
             return false;
         }
     }
-    return a->attrs.n == b->attrs.n;
+    return true;
 }
 
 static bool has_inline(const struct weft_request *r)

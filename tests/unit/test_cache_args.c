@@ -381,6 +381,12 @@ static void test_wrong(void **state)
          "--cache-to: two caches of type=registry go to the same place", NULL},
         {"--cache-to type=local,dest=d --cache-to type=local,dest=d,mode=max",
          "--cache-to: two caches of type=local go to the same place", NULL},
+        {"--cache-to type=s3,bucket=b,region=r,secret_access_key=k "
+         "--cache-to type=s3,bucket=b,region=r,secret_access_key=k,mode=max",
+         "--cache-to: two caches of type=s3 go to the same place", NULL},
+        {"--cache-to type=azblob,account_url=http://a,name=x,mode=max "
+         "--cache-to type=azblob,account_url=http://a,name=x,secret_access_key=k",
+         "--cache-to: two caches of type=azblob go to the same place", NULL},
         {"--cache-to type=inline --cache-to type=inline",
          "--cache-to: two caches of type=inline go to the same place", NULL},
     };
