@@ -216,16 +216,27 @@ int weft_registry_put_manifest(struct weft_registry *r, const char *tag_or_diges
 
 /* ---- rights ---- */
 
+/* Take back an upload that was begun. It is dropped some day in any case. */
+static void drop_upload(struct weft_registry *r, const char *doing, const char *location)
+{
+    const struct weft_registry_call drop = {
+        .doing = doing, .method = "DELETE", .url = location, .once = true};
+    struct weft_http_answer a = {0};
+    weft_auto_err why = NULL;
+
+    if (weft_registry_call(r, &drop, &a, &why) < 0) {
+        weft_debug("%s", why->msg);
+    }
+    weft_http_answer_finish(&a);
+}
+
 /* Begin an upload, and drop it. */
 static int check_push(struct weft_registry *r, struct weft_err **err)
 {
     const struct weft_registry_call begin = {
         .doing = "asking whether it may be pushed to", .method = "POST", .path = "blobs/uploads/"};
-    struct weft_registry_call drop = {.doing = "asking whether it may be pushed to",
-                                      .method = "DELETE"};
     struct weft_http_answer a = {0};
     weft_auto_free char *location = NULL;
-    weft_auto_err why = NULL;
 
     if (weft_registry_call(r, &begin, &a, err) < 0) {
         return -1;
@@ -238,12 +249,7 @@ static int check_push(struct weft_registry *r, struct weft_err **err)
     location = weft_registry_location(&a);
     weft_http_answer_finish(&a);
     if (location) {
-        drop.url = location;
-        drop.once = true;
-        if (weft_registry_call(r, &drop, &a, &why) < 0) {
-            weft_debug("%s", why->msg); /* it is dropped some day in any case */
-        }
-        weft_http_answer_finish(&a);
+        drop_upload(r, begin.doing, location);
     }
     return 0;
 }
@@ -268,16 +274,26 @@ int weft_registry_check(struct weft_registry *r, struct weft_err **err)
 
 /* ---- mounts ---- */
 
-static void remember_session(struct weft_registry *r, const char *digest, char *location)
+/* One for a blob is enough. Returns whether it is kept; then `location` is the registry's. */
+static bool remember_session(struct weft_registry *r, const char *digest, char *location)
 {
     struct weft_registry_session *s;
+    bool known = false;
 
     pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->n_sessions; i++) {
+        known |= strcmp(r->sessions[i].digest, digest) == 0;
+    }
+    if (known) {
+        pthread_mutex_unlock(&r->lock);
+        return false;
+    }
     r->sessions = weft_xrealloc(r->sessions, r->n_sessions + 1, sizeof(*r->sessions));
     s = &r->sessions[r->n_sessions++];
     memcpy(s->digest, digest, WEFT_DIGEST_SIZE);
     s->location = location;
     pthread_mutex_unlock(&r->lock);
+    return true;
 }
 
 char *weft_registry_take_session(struct weft_registry *r, const char *digest)
@@ -305,7 +321,7 @@ int weft_registry_mount_blob(struct weft_registry *r, const char *digest, const 
         .doing = doing, .method = "POST", .path = path, .from = from_path};
     struct weft_http_answer a = {0};
     weft_auto_err why = NULL;
-    char *location;
+    weft_auto_free char *location = NULL;
     int rc;
 
     if (weft_registry_call(r, &call, &a, &why) < 0) {
@@ -319,10 +335,15 @@ int weft_registry_mount_blob(struct weft_registry *r, const char *digest, const 
         return -1;
     }
     rc = a.status == 201;
-    location = a.status == 202 ? weft_registry_location(&a) : NULL;
-    if (location) {
-        remember_session(r, digest, location);
-    }
+    /* where it is mounted, the upload that an earlier try has begun is of no use any more */
+    location = rc                ? weft_registry_take_session(r, digest)
+               : a.status == 202 ? weft_registry_location(&a)
+                                 : NULL;
     weft_http_answer_finish(&a);
+    if (location && !rc && remember_session(r, digest, location)) {
+        weft_steal(&location);
+    } else if (location) {
+        drop_upload(r, doing, location);
+    }
     return rc;
 }

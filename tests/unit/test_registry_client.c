@@ -498,6 +498,20 @@ static void test_mount(void **state)
     http_script_add(f->s, "POST /v2/app/blobs/uploads/?mount=", "403 Forbidden", "", "");
     assert_int_equal(weft_registry_mount_blob(f->r, TEN_DIGEST, "base", &err), 0);
     assert_null(err);
+
+    /* an upload that nobody will use is taken back: of two, and where the blob is there after all
+     */
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/?mount=", "202 Accepted",
+                    "Location: /up/a\r\n", "");
+    assert_int_equal(weft_registry_mount_blob(f->r, TEN_DIGEST, "a", &err), 0);
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/?mount=", "202 Accepted",
+                    "Location: /up/b\r\n", "");
+    http_script_add(f->s, "DELETE /up/b ", "204 No Content", "", "");
+    assert_int_equal(weft_registry_mount_blob(f->r, TEN_DIGEST, "b", &err), 0);
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/?mount=", "201 Created", "", "");
+    http_script_add(f->s, "DELETE /up/a ", "405 Method Not Allowed", "", "");
+    assert_int_equal(weft_registry_mount_blob(f->r, TEN_DIGEST, "c", &err), 1);
+    assert_null(err);
     finish(f);
 }
 
