@@ -348,6 +348,28 @@ static int bring_up(const char *root, const struct weft_state_part *part,
     return set_aside(root, part, look, err) < 0 ? -1 : make(root, part, err);
 }
 
+/* Whoever can write there can put a state of theirs in the place of ours. Groups are left alone:
+ * volumes of pods come with one (fsGroup). */
+static int check_owner(const char *root, const struct weft_state_part *part, struct weft_err **err)
+{
+    weft_auto_free char *dir = weft_path_join(root, part->name);
+    struct stat st;
+
+    if (!part->ours) {
+        return 0;
+    }
+    if (lstat(dir, &st) < 0) {
+        return errno == ENOENT ? 0 : weft_fail_sys(err, errno, "%s", dir);
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return weft_fail(err, WEFT_E_IO, "%s is not a directory", dir);
+    }
+    return st.st_uid == geteuid() && !(st.st_mode & S_IWOTH)
+               ? 0
+               : weft_fail(err, WEFT_E_IO, "%s belongs to another user, or others can write it",
+                           dir);
+}
+
 int weft_state_open(const char *root, const struct weft_state_part *part, struct weft_err **err)
 {
     weft_auto_free char *path = weft_path_join(root, "lock");
@@ -356,6 +378,9 @@ int weft_state_open(const char *root, const struct weft_state_part *part, struct
     bool done;
     int rc;
 
+    if (check_owner(root, part, err) < 0) {
+        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    }
     if (weft_state_look(root, part, &look, err) < 0) {
         return -1;
     }

@@ -32,6 +32,8 @@ struct weft_state_part {
     int format;       /* what this weft reads and writes; 1 or more */
     int unmarked;     /* the format of a directory without a version: parts had none at first */
     mode_t mode;      /* of the directory */
+    bool ours;        /* refused where it belongs to another user, or others can write it: programs
+                         are run from it */
     const struct weft_state_step *steps; /* in any order; an older format without an unbroken chain
                                             of them is set aside */
     size_t n_steps;
@@ -77,8 +79,8 @@ int weft_state_readable(const char *root, const struct weft_state_part *part,
  * For who writes: make the part's directory, and ROOT (0700), where they are missing; migrate an
  * older part, or set it aside with a warning. Two that do it at once do it once, also in two
  * processes; one that is killed between any two steps leaves what the next call takes up. Errors:
- * WEFT_E_UNSUPPORTED (a newer weft's: the message names it, nothing was touched); WEFT_E_IO; those
- * of the part's own functions. Thread: any.
+ * WEFT_E_UNSUPPORTED (a newer weft's: the message names it, nothing was touched); WEFT_E_IO (also:
+ * it is not ours); those of the part's own functions. Thread: any.
  */
 int weft_state_open(const char *root, const struct weft_state_part *part, struct weft_err **err);
 

@@ -16,9 +16,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum {
-    STATE_VERSION = 1, /* of STATE/bench */
-    VERSION_MAX_BYTES = 64,
+const struct weft_state_part weft_bench_state = {
+    .name = "bench",
+    .format = 1,
+    .unmarked = 1,
+    .mode = 0755,
 };
 
 /* "20261123T214500Z". Caller frees. */
@@ -35,36 +37,12 @@ static char *name_of(time_t t)
     return weft_buf_steal(&b);
 }
 
-/* Make the directory, or see whether it is of a version that we know. */
-static int check_version(const char *dir, struct weft_err **err)
-{
-    weft_auto_free char *path = weft_path_join(dir, "version");
-    weft_auto_free char *results = weft_path_join(dir, "results");
-    weft_auto_free char *ours = weft_fmt("%d\n", STATE_VERSION);
-    weft_auto_free char *text = NULL;
-    weft_auto_err why = NULL;
-
-    if (weft_read_file(path, VERSION_MAX_BYTES, &text, NULL, &why) < 0) {
-        if (why->sys != ENOENT) {
-            return weft_fail(err, why->code, "%s", why->msg);
-        }
-        if (weft_mkdirs(results, 0755, err) < 0) {
-            return -1;
-        }
-        return weft_write_file(path, ours, strlen(ours), 0644, err);
-    }
-    if (strtol(text, NULL, 10) > STATE_VERSION) {
-        weft_fail(err, WEFT_E_UNSUPPORTED, "%s was written by a newer weft", dir);
-        return weft_err_hint(err, "use that weft, or another directory: WEFT_STATE_DIR");
-    }
-    return weft_mkdirs(results, 0755, err);
-}
-
 char *weft_results_open(const char *state, struct weft_err **err)
 {
-    weft_auto_free char *dir = weft_path_join(state, "bench");
+    weft_auto_free char *dir = weft_path_join(state, weft_bench_state.name);
+    weft_auto_free char *results = weft_path_join(dir, "results");
 
-    if (weft_mkdirs(state, 0700, err) < 0 || check_version(dir, err) < 0) {
+    if (weft_state_open(state, &weft_bench_state, err) < 0 || weft_mkdirs(results, 0755, err) < 0) {
         return NULL;
     }
     return weft_steal(&dir);

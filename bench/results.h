@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/state.h"
 #include "bench/result.h"
 
 struct weft_err;
@@ -15,6 +16,9 @@ struct weft_err;
 enum {
     WEFT_RESULTS_MAX = 100 /* kept */
 };
+
+/** STATE/bench. */
+extern const struct weft_state_part weft_bench_state;
 
 /**
  * Open the directory of benchmarks, made where it is missing.

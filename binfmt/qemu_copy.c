@@ -52,6 +52,31 @@ enum {
     DAY_SECONDS = 24 * 60 * 60
 };
 
+const struct weft_state_part weft_qemu_state = {
+    .name = "qemu",
+    .format = 1,
+    .unmarked = 1,
+    .mode = 0700,
+    .ours = true,
+};
+
+struct weft_answers *weft_qemu_answers(const char *state, bool make, struct weft_err **err)
+{
+    weft_auto_free char *path = NULL;
+    weft_auto_err why = NULL;
+    int got = !state  ? 0
+              : !make ? weft_state_readable(state, &weft_qemu_state, &why)
+                      : weft_state_open(state, &weft_qemu_state, &why) + 1;
+
+    if (got < 1 && why && why->code == WEFT_E_UNSUPPORTED) {
+        weft_fail(err, why->code, "%s", why->msg);
+        weft_err_hint(err, "%s", why->hint);
+        return NULL;
+    }
+    path = got == 1 ? weft_fmt("%s/%s/answers.json", state, weft_qemu_state.name) : NULL;
+    return weft_answers_create(path);
+}
+
 /* One call. */
 struct job {
     const char *dir;

@@ -8,10 +8,25 @@
 #ifndef WEFT_BINFMT_QEMU_COPY_H
 #define WEFT_BINFMT_QEMU_COPY_H
 
+#include <stdbool.h>
+
 #include "base/answers.h"
+#include "base/state.h"
 #include "platforms/catalogue.h"
 
 struct weft_err;
+
+/** STATE/qemu: the copies, and what is known of QEMUs. It can be removed at any time while no
+ * worker is up. */
+extern const struct weft_state_part weft_qemu_state;
+
+/**
+ * What QEMUs have said and been found to do, in the state directory `state` (NULL: in memory only).
+ * @param make the directory where it is missing; else what is found then is kept in memory only
+ * Where it cannot be used, but for another reason than a newer weft, it goes without. Errors:
+ * WEFT_E_UNSUPPORTED. Caller: weft_answers_destroy.
+ */
+struct weft_answers *weft_qemu_answers(const char *state, bool make, struct weft_err **err);
 
 /**
  * The copy of `program` that runs programs of m on `model`, in the directory `dir` (made where it

@@ -28,6 +28,7 @@
 #include "bench/runner.h"
 #include "bench/target.h"
 #include "binfmt/probe.h"
+#include "binfmt/qemu_copy.h"
 #include "binfmt/unshare.h"
 #include "engine/bench_show.h"
 #include "engine/flags.h"
@@ -308,16 +309,6 @@ static int measure(struct bench *b, struct weft_err **err)
 
 /* --- what is measured --- */
 
-/* What QEMUs have said is shared with builds. */
-static struct weft_answers *open_answers(const struct bench *b)
-{
-    weft_auto_free char *path = weft_path_join(b->copies_dir, "answers.json");
-
-    (void)weft_mkdirs(b->state, 0700, NULL);
-    (void)weft_mkdirs(b->copies_dir, 0700, NULL);
-    return weft_answers_create(path);
-}
-
 /* --qemu, or with --quick what the config file says: a directory is looked in first. */
 static int read_qemus(struct bench *b, struct weft_strv *dirs, struct weft_err **err)
 {
@@ -372,7 +363,9 @@ static int open_bench(struct bench *b, struct weft_err **err)
     struct weft_platform host;
 
     b->state = weft_dir_state(err);
-    if (!b->state || weft_settings_load(&b->settings, err) < 0 ||
+    /* before hours of measuring, and not after */
+    if (!b->state || weft_state_readable(b->state, &weft_bench_state, err) < 0 ||
+        weft_settings_load(&b->settings, err) < 0 ||
         (b->opts.quick && weft_settings_override(&b->settings, &b->opts.cpu, NULL, err) < 0) ||
         read_qemus(b, &dirs, err) < 0) {
         return -1;
@@ -384,7 +377,10 @@ static int open_bench(struct bench *b, struct weft_err **err)
     }
     joined = weft_strv_join(&dirs, ":");
     b->copies_dir = weft_path_join(b->state, "qemu");
-    b->answers = open_answers(b);
+    b->answers = weft_qemu_answers(b->state, true, err); /* shared with builds */
+    if (!b->answers) {
+        return -1;
+    }
     weft_qemu_scan(joined, b->answers, &b->qemus);
     weft_profile_load(b->state, &b->speeds);
     return 0;

@@ -23,7 +23,8 @@
 #include "engine/registry/hosts.h"
 
 enum {
-    PING_RETRY_MS = 5
+    PING_RETRY_MS = 5,
+    ASK_MS = 30 * 1000 /* a loaded machine; it takes 40 ms */
 };
 
 static bool is_program(const char *path)
@@ -173,7 +174,12 @@ static char *capture(const char *program, const char *const *args)
     for (; *args; args++) {
         weft_strv_add(&argv, *args);
     }
-    return weft_run_capture(program, argv.v, 1, &text, NULL) == 0 ? weft_steal(&text) : NULL;
+    return weft_run(
+               &(struct weft_run_opts){
+                   .file = program, .argv = argv.v, .both = true, .timeout_ms = ASK_MS},
+               &text, NULL) == 0
+               ? weft_steal(&text)
+               : NULL;
 }
 
 int weft_buildkit_runtime_fits(const char *runtime)
@@ -182,6 +188,57 @@ int weft_buildkit_runtime_fits(const char *runtime)
     weft_auto_free char *help = capture(runtime, args);
 
     return help ? weft_buildkit_help_has_keep(help) : -1;
+}
+
+/* Three numbers; false: they are not there. */
+static bool read_numbers(const char *version, long numbers[3])
+{
+    const char *p = version + (*version == 'v');
+
+    for (int i = 0; i < 3; i++) {
+        char *end;
+
+        if (!isdigit((unsigned char)*p)) {
+            return false;
+        }
+        numbers[i] = strtol(p, &end, 10);
+        if (i < 2 && *end != '.') {
+            return false;
+        }
+        p = end + 1;
+    }
+    return true;
+}
+
+char *weft_buildkit_number(const char *line)
+{
+    weft_auto_free char *first = weft_xstrndup(line, strcspn(line, "\n"));
+    weft_auto_strv words = {0};
+    long numbers[3];
+
+    weft_split(first, ' ', &words);
+    for (size_t i = 0; i < words.n; i++) {
+        if (words.v[i][0] == 'v' && read_numbers(words.v[i], numbers)) {
+            return weft_printable(words.v[i]);
+        }
+    }
+    return NULL;
+}
+
+bool weft_buildkit_older(const char *a, const char *b)
+{
+    long of_a[3];
+    long of_b[3];
+
+    if (!read_numbers(a, of_a) || !read_numbers(b, of_b)) {
+        return false;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (of_a[i] != of_b[i]) {
+            return of_a[i] < of_b[i];
+        }
+    }
+    return false;
 }
 
 char *weft_buildkit_version(const char *program)

@@ -51,6 +51,13 @@ bool weft_buildkit_help_has_keep(const char *help);
  */
 char *weft_buildkit_version(const char *program);
 
+/** "v0.32.2" in such a line; NULL: it has no number of a release. Caller frees. */
+char *weft_buildkit_number(const char *line);
+
+/** Whether release a is older than b, by their three numbers; what stands behind these ("-rc1") is
+ * not looked at. false also where one of them has no numbers. */
+bool weft_buildkit_older(const char *a, const char *b);
+
 /** weft-init alone, which removing a state takes. Caller frees. NULL: WEFT_E_UNSUPPORTED. */
 char *weft_buildkit_find_init(struct weft_err **err);
 

@@ -20,6 +20,7 @@
 #include "binfmt/emulator.h"
 #include "binfmt/health.h"
 #include "binfmt/qemu.h"
+#include "binfmt/qemu_copy.h"
 #include "binfmt/qemu_models.h"
 #include "binfmt/stub.h"
 #include "engine/cmd.h"
@@ -127,20 +128,6 @@ static void session_finish(struct session *s)
     free(s->opts.qemu);
     free(s->opts.root);
     free(s->qemu);
-}
-
-/* Where workers look too. A list makes no state; what a check finds is kept. */
-static struct weft_answers *open_answers(bool keep)
-{
-    weft_auto_free char *state = weft_dir_state(NULL);
-    weft_auto_free char *dir = state ? weft_path_join(state, "qemu") : NULL;
-    weft_auto_free char *path = dir ? weft_path_join(dir, "answers.json") : NULL;
-
-    if (dir && keep) {
-        (void)weft_mkdirs(state, 0700, NULL);
-        (void)weft_mkdirs(dir, 0700, NULL);
-    }
-    return weft_answers_create(dir && access(dir, W_OK) == 0 ? path : NULL);
 }
 
 static char *dirs_of(const struct weft_settings *settings)
@@ -299,7 +286,10 @@ static int open_session(struct session *s, bool keep, struct weft_err **err)
         }
     }
     dirs = dirs_of(&s->settings);
-    s->answers = open_answers(keep);
+    s->answers = weft_qemu_answers(state, keep, err); /* where workers look too */
+    if (!s->answers) {
+        return -1;
+    }
     weft_qemu_scan(dirs, s->answers, &s->qemus);
     if (state) {
         weft_profile_load(state, &s->speeds);

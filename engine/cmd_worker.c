@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "engine/buildkit.h"
 #include "engine/cmd.h"
@@ -48,10 +49,8 @@ static const char usage[] =
     "  weft worker logs -n 20 group\n";
 
 static const char *const status_names[] = {
-    [WEFT_WORKER_STOPPED] = "stopped",
-    [WEFT_WORKER_IDLE] = "idle",
-    [WEFT_WORKER_BUSY] = "busy",
-    [WEFT_WORKER_REMOVING] = "removing",
+    [WEFT_WORKER_STOPPED] = "stopped",   [WEFT_WORKER_IDLE] = "idle",   [WEFT_WORKER_BUSY] = "busy",
+    [WEFT_WORKER_REMOVING] = "removing", [WEFT_WORKER_ASIDE] = "aside",
 };
 
 static int fail_usage(struct weft_err **err, const char *what)
@@ -80,22 +79,16 @@ static char *uptime(int64_t started_s)
                     : weft_fmt("%lldh%02lldm", s / 3600, s / 60 % 60);
 }
 
-/* "v0.32.2" of "buildkitd github.com/moby/buildkit v0.32.2 REVISION" */
-static char *buildkit_version(const char *buildkitd)
+/* What buildkitd says of itself, or where none runs, what the state was last given to. */
+static char *buildkit_version(const struct weft_worker_entry *e)
 {
-    weft_auto_free char *line = buildkitd ? weft_buildkit_version(buildkitd) : NULL;
-    weft_auto_strv words = {0};
+    weft_auto_free char *line = e->buildkitd ? weft_buildkit_version(e->buildkitd) : NULL;
+    char *number = line ? weft_buildkit_number(line) : NULL;
 
     if (!line) {
-        return NULL;
+        return weft_xstrdup_null(e->buildkit);
     }
-    weft_split(line, ' ', &words);
-    for (size_t i = 0; i < words.n; i++) {
-        if (words.v[i][0] == 'v' && words.v[i][1] >= '0' && words.v[i][1] <= '9') {
-            return weft_fmt("%s", words.v[i]);
-        }
-    }
-    return weft_steal(&line);
+    return number ? number : weft_steal(&line);
 }
 
 static void print_json(FILE *out, const struct weft_worker_entry *list, size_t n, bool size)
@@ -107,21 +100,20 @@ static void print_json(FILE *out, const struct weft_worker_entry *list, size_t n
     for (size_t i = 0; i < n; i++) {
         const struct weft_worker_entry *e = &list[i];
         struct weft_json *j = weft_json_object();
+        weft_auto_free char *version = buildkit_version(e);
 
         weft_json_set_str(j, "slot", e->slot);
         weft_json_set_str(j, "status", status_names[e->status]);
         if (e->pid) {
-            weft_auto_free char *version = buildkit_version(e->buildkitd);
-
             weft_json_set_int(j, "pid", e->pid);
             weft_json_set_int(j, "started", e->started_s);
             weft_json_set_str(j, "socket", e->socket_path);
             weft_json_set_str(j, "buildkitd", e->buildkitd);
-            weft_json_set_str(j, "buildkit", version);
             weft_json_set_str(j, "handlers", weft_scope_name(e->scope));
             weft_json_set_bool(j, "process_sandbox", e->process_sandbox);
             weft_json_set_str(j, "identity", e->identity);
         }
+        weft_json_set_str(j, "buildkit", version);
         weft_json_set_str(j, "state", e->state_dir);
         if (size) {
             bool whole;
@@ -158,7 +150,7 @@ static void print_table(FILE *out, const struct weft_worker_entry *list, size_t 
         bool up = e->pid != 0;
         weft_auto_free char *pid = up ? weft_fmt("%d", (int)e->pid) : weft_fmt("-");
         weft_auto_free char *time_up = up ? uptime(e->started_s) : weft_fmt("-");
-        weft_auto_free char *version = buildkit_version(e->buildkitd);
+        weft_auto_free char *version = buildkit_version(e);
         weft_auto_free char *used = weft_fmt("%s", "");
 
         if (size) {

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "binfmt/qemu_copy.h"
 #include "engine/doctor_check.h"
 #include "engine/worker.h"
 #include "engine/worker_config.h"
@@ -169,7 +170,8 @@ static void gather(struct weft_doctor *d)
         weft_auto_free char *dir = weft_path_join(d->state_root, "qemu");
 
         d->state_near = nearest_dir(d->state_root);
-        if (access(dir, W_OK) == 0) {
+        if (access(dir, W_OK) == 0 &&
+            weft_state_readable(d->state_root, &weft_qemu_state, NULL) == 1) {
             answers = weft_path_join(dir, "answers.json"); /* as workers have it */
         }
     } else {

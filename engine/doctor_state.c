@@ -15,8 +15,12 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "bench/results.h"
+#include "binfmt/qemu_copy.h"
 #include "engine/doctor_check.h"
+#include "engine/registry/blob_homes.h"
 #include "engine/worker_disk.h"
+#include "engine/worker_state.h"
 
 /* BuildKit's databases and the parts of a layer that is being written: less than this, and it does
  * not get as far as the first step. */
@@ -35,12 +39,23 @@ void weft_doctor_config(struct weft_doctor *d)
     }
 }
 
-/* What is wrong with a directory in the state directory, if it is there; NULL: nothing. Caller
+/* All parts of the state; the first two are what builds need. */
+static const struct weft_state_part *const parts[] = {
+    &weft_worker_state,
+    &weft_qemu_state,
+    &weft_bench_state,
+    &weft_registry_state,
+};
+enum {
+    N_NEEDED = 2
+};
+
+/* What is wrong with a part of the state that is needed, if it is there; NULL: nothing. Caller
  * frees. */
-static char *dir_why(const char *dir)
+static char *part_why(const char *root, const struct weft_state_part *part)
 {
-    weft_auto_free char *version_path = weft_path_join(dir, "version");
-    weft_auto_free char *version = weft_doctor_first_line(version_path);
+    weft_auto_free char *dir = weft_path_join(root, part->name);
+    weft_auto_err err = NULL;
     struct stat st;
 
     if (lstat(dir, &st) < 0) {
@@ -52,29 +67,50 @@ static char *dir_why(const char *dir)
     if (access(dir, W_OK | X_OK) < 0) {
         return weft_fmt("%s: %s", dir, strerror(errno));
     }
-    if (version && strtol(version, NULL, 10) > WEFT_WORKER_FORMAT) {
-        return weft_fmt("%s was made by a newer weft (format %s)", dir, version);
+    return weft_state_readable(root, part, &err) < 0 ? weft_xstrdup(err->msg) : NULL;
+}
+
+/* What was set aside, and parts that builds do without. */
+static void check_rest(struct weft_doctor *d)
+{
+    weft_auto_strv aside = {0};
+    weft_auto_free char *names = NULL;
+    weft_auto_free char *workers = weft_fmt("%s.old-", weft_worker_state.name);
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        weft_auto_err err = NULL;
+
+        weft_state_list_aside(d->state_root, parts[i], &aside);
+        if (i >= N_NEEDED && weft_state_readable(d->state_root, parts[i], &err) < 0) {
+            weft_doctor_add(d, "state", parts[i]->name, WEFT_DOCTOR_WARN,
+                            weft_fmt("%s; builds go without it", err->msg),
+                            weft_fmt("%s", mend_state));
+        }
     }
-    return NULL;
+    if (aside.n > 0) {
+        names = weft_strv_some(&aside, 3);
+        weft_doctor_add(d, "state", "aside", WEFT_DOCTOR_WARN,
+                        weft_fmt("set aside, and not used any more: %s", names),
+                        weft_starts_with(aside.v[0], workers)
+                            ? weft_fmt("weft worker remove %s", aside.v[0])
+                            : weft_fmt("rm -rf %s/%s", d->state_root, aside.v[0]));
+    }
 }
 
 void weft_doctor_state(struct weft_doctor *d)
 {
     const struct weft_json *facts = weft_tries_facts(d->tries, WEFT_TRY_SANDBOX, 0, NULL);
     const char *dir_error = weft_json_str(facts, "dir_error");
-    weft_auto_free char *workers = NULL;
-    weft_auto_free char *qemu = NULL;
-    char *why;
+    char *why = NULL;
 
     if (!d->state_root) {
         weft_doctor_add(d, "state", NULL, WEFT_DOCTOR_FAIL, weft_xstrdup(d->state_why),
                         weft_fmt("%s", mend_state));
         return;
     }
-    workers = weft_path_join(d->state_root, "workers");
-    qemu = weft_path_join(d->state_root, "qemu");
-    why = dir_why(workers);
-    why = why ? why : dir_why(qemu);
+    for (size_t i = 0; i < N_NEEDED && !why; i++) {
+        why = part_why(d->state_root, parts[i]);
+    }
     if (!why && d->try_dir != d->state_near) {
         why = weft_fmt("%s: %s cannot be written", d->state_root, d->state_near);
     }
@@ -89,6 +125,7 @@ void weft_doctor_state(struct weft_doctor *d)
                     weft_fmt("%s%s", d->state_root,
                              weft_exists(d->state_root) ? "" : " (is made by the first build)"),
                     NULL);
+    check_rest(d);
 }
 
 /* As weft_worker_config_prepare_dirs has it, without making anything. */

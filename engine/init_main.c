@@ -39,6 +39,7 @@
 #include "engine/init_runtime.h"
 #include "engine/init_tasks.h"
 #include "engine/worker_files.h"
+#include "engine/worker_state.h"
 
 enum {
     REPORT_FD = 3,
@@ -369,7 +370,8 @@ static int prepare(struct init *in, struct weft_err **err)
     const struct weft_json *list = weft_json_get(in->spec, "handlers");
     weft_auto_strv lines = {0};
 
-    if (take_state(in, err) < 0) {
+    if (take_state(in, err) < 0 ||
+        weft_worker_state_give(&in->files, weft_json_str(in->spec, "buildkit_version"), err) < 0) {
         return -1;
     }
     if (in->info.scope == WEFT_SCOPE_NAMESPACE) {

@@ -165,7 +165,9 @@ libweft_a_SOURCES += \
 	%D%/worker_registries.c \
 	%D%/worker_registries.h \
 	%D%/worker_remove.c \
-	%D%/worker_runs.c
+	%D%/worker_runs.c \
+	%D%/worker_state.c \
+	%D%/worker_state.h
 
 libweft_a_SOURCES += \
 	%D%/diagnose.c \

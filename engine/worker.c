@@ -27,6 +27,7 @@
 #include "engine/worker_files.h"
 #include "engine/worker_launch.h"
 #include "engine/worker_registries.h"
+#include "engine/worker_state.h"
 
 enum {
     POLL_MS = 50,
@@ -41,6 +42,7 @@ enum {
 struct want {
     const struct weft_worker_config *cfg;
     const char *slot;
+    const char *buildkit; /* its release, or NULL */
     char identity[WEFT_DIGEST_SIZE];
     const atomic_bool *cancel;
 };
@@ -233,6 +235,7 @@ static char *spec_text(const struct want *want, const struct weft_worker_files *
     weft_json_set(spec, "handlers", handlers);
     weft_json_set_str(spec, "buildkitd", cfg->buildkit.buildkitd);
     weft_json_set_str(spec, "buildctl", cfg->buildkit.buildctl);
+    weft_json_set_str(spec, "buildkit_version", want->buildkit);
     weft_json_set_str(spec, "runtime", runtime);
     weft_json_set_str(spec, "other_runtime", other);
     weft_json_set(spec, "env", env);
@@ -331,8 +334,9 @@ static int replace(const struct weft_worker_files *f, const struct weft_worker_i
     return got;
 }
 
-/* 1 and *out; 0: in use by others, with other settings; -1 */
-static int try_slot(const struct want *want, const struct weft_worker_files *f,
+/* 1 and *out; 0: in use by others, with other settings, or (*newer: which) last used by a newer
+ * BuildKit than ours, to which it is left; -1 */
+static int try_slot(const struct want *want, const struct weft_worker_files *f, char **newer,
                     struct weft_worker **out, struct weft_err **err)
 {
     weft_auto_fd start_fd = -1;
@@ -346,9 +350,16 @@ static int try_slot(const struct want *want, const struct weft_worker_files *f,
     }
     for (int i = 0; i < LOOKS_MAX && !cancelled(want->cancel); i++) {
         struct weft_worker_info info = {0};
+        bool lives = weft_worker_info_read(f, &info) == 1 && weft_worker_info_lives(&info);
         int got;
 
-        if (weft_worker_info_read(f, &info) != 1 || !weft_worker_info_lives(&info)) {
+        /* one of our identity has our BuildKit */
+        if ((!lives || strcmp(info.identity, want->identity) != 0) &&
+            !weft_worker_state_fits(f, want->buildkit, newer)) {
+            weft_worker_info_finish(&info);
+            return 0;
+        }
+        if (!lives) {
             weft_worker_info_finish(&info);
             return start(want, f, out, err) < 0 ? -1 : 1;
         }
@@ -375,7 +386,9 @@ static int try_slot(const struct want *want, const struct weft_worker_files *f,
 int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
                         const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
 {
-    struct want want = {.cfg = cfg, .slot = slot, .cancel = cancel};
+    weft_auto_free char *buildkit = weft_worker_config_buildkit(cfg);
+    weft_auto_free char *newer = NULL; /* that of the first state which was left to one */
+    struct want want = {.cfg = cfg, .slot = slot, .buildkit = buildkit, .cancel = cancel};
 
     *out = NULL;
     if (!weft_worker_slot_ok(slot)) {
@@ -391,17 +404,23 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
         int got;
 
         weft_worker_files_init(&f, cfg->runtime_root, cfg->state_root, name);
-        got = try_slot(&want, &f, out, err);
+        got = try_slot(&want, &f, newer ? NULL : &newer, out, err);
         weft_worker_files_finish(&f);
         if (got < 0) {
             return weft_err_wrap(err, "worker %s", name);
+        }
+        if (got == 1 && newer && (*out)->started_here) {
+            weft_warn("the cache of worker %s was last used by BuildKit %s, which is newer than "
+                      "this weft's, %s; it is kept for that, and %s is used",
+                      slot, newer, buildkit, name);
         }
         if (got == 1) {
             return 0;
         }
     }
-    return weft_fail(err, WEFT_E_IO, "worker %s: %d workers with other settings are in use", slot,
-                     SLOTS_MAX);
+    return weft_fail(err, WEFT_E_IO,
+                     "worker %s: %d workers with other settings are in use, or of a newer BuildKit",
+                     slot, SLOTS_MAX);
 }
 
 /* Start a stopped worker whose cache has more than its share, for as long as it takes to trim it.
@@ -409,6 +428,7 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
 static void trim_stopped(const struct weft_worker_config *cfg, const struct weft_worker_files *f,
                          uint64_t share, const atomic_bool *cancel)
 {
+    weft_auto_free char *buildkit = NULL;
     struct weft_worker_config brief = *cfg;
     struct want want = {.cfg = &brief, .slot = f->slot, .cancel = cancel};
     struct weft_worker_usage u;
@@ -430,9 +450,11 @@ static void trim_stopped(const struct weft_worker_config *cfg, const struct weft
     }
     lives = weft_worker_info_read(f, &info) == 1 && weft_worker_info_lives(&info);
     weft_worker_info_finish(&info);
-    if (lives) {
+    buildkit = weft_worker_config_buildkit(cfg);
+    if (lives || !weft_worker_state_fits(f, buildkit, NULL)) {
         return;
     }
+    want.buildkit = buildkit;
     weft_debug("worker %s: its cache has %" PRIu64 " bytes, its share is %" PRIu64
                ": started to trim it",
                f->slot, u.used_bytes, share);

@@ -180,7 +180,9 @@ enum weft_worker_status {
     WEFT_WORKER_STOPPED,
     WEFT_WORKER_IDLE,
     WEFT_WORKER_BUSY,
-    WEFT_WORKER_REMOVING /* what weft_worker_remove has not got rid of (yet); never used again */
+    WEFT_WORKER_REMOVING, /* what weft_worker_remove has not got rid of (yet); never used again */
+    WEFT_WORKER_ASIDE,    /* all states of another format, under the name that they were set aside
+                             by; never used again */
 };
 
 /** One line of `weft worker list`. */
@@ -195,10 +197,12 @@ struct weft_worker_entry {
     bool process_sandbox;
     char *identity; /* 64 hex digits; NULL: stopped */
     char *state_dir;
+    char *buildkit; /* the newest release that the state was given to; NULL: not known */
 };
 
-/** All slots that have a state (or a rest of one) or a process, sorted. Needs no config. Returns 0
- * and entries[n] (caller frees), or -1 (WEFT_E_IO, WEFT_E_USAGE). */
+/** All slots that have a state (or a rest of one) or a process, sorted, and behind them what was
+ * set aside. Needs no config. Returns 0 and entries[n] (caller frees), or -1 (WEFT_E_IO,
+ * WEFT_E_USAGE; WEFT_E_UNSUPPORTED: the states are of a newer weft). */
 int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_err **err);
 void weft_worker_entries_free(struct weft_worker_entry *entries, size_t n);
 

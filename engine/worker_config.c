@@ -17,21 +17,18 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "bench/profile.h"
 #include "binfmt/existing.h"
 #include "binfmt/probe.h"
 #include "binfmt/qemu.h"
+#include "binfmt/qemu_copy.h"
 #include "engine/worker.h"
 #include "engine/worker_disk.h"
 #include "engine/worker_files.h"
 #include "engine/worker_registries.h"
-
-enum {
-    VERSION_LOCK_MS = 10 * 1000
-};
+#include "engine/worker_state.h"
 
 /* Whether m is the 32-bit machine of the host's CPUs. */
 static bool is_compat(const struct weft_machine *host, const struct weft_machine *m)
@@ -106,21 +103,6 @@ char *weft_worker_config_canonical(const struct weft_worker_config *cfg, const c
     return weft_json_dump(root, 0);
 }
 
-/* Whoever can write there can put a state of theirs in the place of ours. Groups are left alone:
- * volumes of pods come with one (fsGroup). */
-static int check_owner(const char *path, struct weft_err **err)
-{
-    struct stat st;
-
-    if (lstat(path, &st) < 0) {
-        return weft_fail_sys(err, errno, "%s", path);
-    }
-    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & S_IWOTH)
-               ? 0
-               : weft_fail(err, WEFT_E_IO, "%s belongs to another user, or others can write it",
-                           path);
-}
-
 char *weft_worker_config_qemu_dirs(const struct weft_worker_options *options)
 {
     weft_auto_free char *usual = weft_qemu_dirs();
@@ -149,9 +131,8 @@ static int find_qemus(struct weft_worker_config *cfg, const struct weft_worker_o
     cfg->qemu = options ? options->qemu : NULL;
     cfg->cancel = options ? options->cancel : NULL;
     cfg->copies_dir = weft_path_join(cfg->state_root, "qemu");
-    if (weft_mkdirs(cfg->state_root, 0700, err) < 0 ||
-        weft_mkdirs(cfg->copies_dir, 0700, err) < 0 || check_owner(cfg->copies_dir, err) < 0) {
-        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    if (weft_state_open(cfg->state_root, &weft_qemu_state, err) < 0) {
+        return -1;
     }
     path = weft_path_join(cfg->copies_dir, "answers.json");
     cfg->answers = weft_answers_create(path);
@@ -274,62 +255,31 @@ int weft_worker_config_budget(const struct weft_worker_config *cfg, uint64_t *by
     return 0;
 }
 
-/* The states of another format. */
-static int check_version(const char *workers, struct weft_err **err)
-{
-    weft_auto_free char *path = weft_path_join(workers, "version");
-    weft_auto_free char *text = NULL;
-    weft_auto_free char *mine = weft_fmt("%d\n", WEFT_WORKER_FORMAT);
-    weft_auto_free char *aside = NULL;
-    long version = 0;
-
-    if (weft_exists(path)) {
-        if (weft_read_file(path, 64, &text, NULL, err) < 0) {
-            return -1;
-        }
-        version = strtol(text, NULL, 10);
-        if (version == WEFT_WORKER_FORMAT) {
-            return 0;
-        }
-        if (version > WEFT_WORKER_FORMAT) {
-            weft_fail(err, WEFT_E_UNSUPPORTED,
-                      "%s was made by a newer weft (format %ld, this weft has %d)", workers,
-                      version, WEFT_WORKER_FORMAT);
-            return weft_err_hint(err, "use that weft, or set WEFT_STATE_DIR to another directory");
-        }
-        aside = weft_fmt("%s.format-%ld.%lld", workers, version, (long long)time(NULL));
-        if (rename(workers, aside) < 0) {
-            return weft_fail_sys(err, errno, "set %s aside", workers);
-        }
-        weft_warn("%s is of an older format and was set aside as %s", workers, aside);
-        if (weft_mkdirs(workers, 0700, err) < 0) {
-            return -1;
-        }
-    }
-    return weft_write_file(path, mine, strlen(mine), 0600, err);
-}
-
 int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct weft_err **err)
 {
     weft_auto_free char *runtime = weft_path_join(cfg->runtime_root, "workers");
-    weft_auto_free char *state = weft_path_join(cfg->state_root, "workers");
-    weft_auto_free char *lock = weft_path_join(runtime, "version.lock");
-    weft_auto_fd fd = -1;
-    int got;
 
     if (weft_private_dir(cfg->runtime_root, err) < 0 || weft_private_dir(runtime, err) < 0) {
         return weft_err_hint(err, "WEFT_RUNTIME_DIR can name another directory");
     }
-    if (weft_mkdirs(cfg->state_root, 0700, err) < 0 || weft_mkdirs(state, 0700, err) < 0 ||
-        check_owner(state, err) < 0) {
-        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    return weft_state_open(cfg->state_root, &weft_worker_state, err);
+}
+
+char *weft_worker_config_buildkit(const struct weft_worker_config *cfg)
+{
+    static const char what[] = "BuildKit";
+    const char *program = cfg->buildkit.buildkitd;
+    char *number = weft_answers_recall(cfg->answers, what, program);
+    weft_auto_free char *line = NULL;
+
+    if (!number) {
+        line = weft_buildkit_version(program);
+        number = line ? weft_buildkit_number(line) : NULL;
+        if (number) {
+            weft_answers_keep(cfg->answers, what, program, number);
+        }
     }
-    fd = weft_lock_open(lock, err);
-    got = fd < 0 ? -1 : weft_lock_wait(fd, true, VERSION_LOCK_MS, err);
-    if (got == 0) {
-        return weft_fail(err, WEFT_E_IO, "%s is kept locked by another process", lock);
-    }
-    return got < 0 ? -1 : check_version(state, err);
+    return number;
 }
 
 char *weft_worker_qemu_version(const struct weft_worker_config *cfg, const char *program)

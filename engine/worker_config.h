@@ -89,9 +89,13 @@ const struct weft_emulator *weft_worker_config_emulator(const struct weft_worker
 /** Whether programs of m run on this CPU. */
 bool weft_worker_config_native(const struct weft_worker_config *cfg, const struct weft_machine *m);
 
-/** Make the directories that all workers lie in and check the version of the state. Errors:
- * WEFT_E_IO; WEFT_E_UNSUPPORTED (a newer weft's). */
+/** Make the directories that all workers lie in, and bring the states to our format. Errors:
+ * WEFT_E_IO; WEFT_E_UNSUPPORTED (a newer weft's, or an older one's that are in use). */
 int weft_worker_config_prepare_dirs(const struct weft_worker_config *cfg, struct weft_err **err);
+
+/** The release of buildkitd, "v0.32.2"; it is asked once, and the answer kept. NULL: it does not
+ * say. Caller frees. */
+char *weft_worker_config_buildkit(const struct weft_worker_config *cfg);
 
 /**
  * The OCI runtimes that are new enough for BuildKit, the preferred one first; each is asked once,

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "binfmt/sandbox.h"
+#include "engine/worker_state.h"
 
 enum {
     TAIL_MAX = 65536
@@ -38,7 +39,7 @@ int weft_worker_roots(char **runtime_root, char **state_root, struct weft_err **
     }
     *runtime_root = weft_path_abs(runtime, err);
     *state_root = *runtime_root ? weft_path_abs(state, err) : NULL;
-    return *state_root ? 0 : -1;
+    return *state_root && weft_state_readable(*state_root, &weft_worker_state, err) >= 0 ? 0 : -1;
 }
 
 void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_root,
@@ -57,6 +58,7 @@ void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_roo
     f->state_dir = weft_fmt("%s/workers/%s", state_root, slot);
     f->state_lock = weft_path_join(f->state_dir, "lock");
     f->buildkit_root = weft_path_join(f->state_dir, "buildkit");
+    f->buildkit_version = weft_path_join(f->state_dir, "buildkit-version");
     f->log = weft_path_join(f->state_dir, "buildkitd.log");
     f->home = weft_path_join(f->state_dir, "home");
     f->config = weft_path_join(f->home, ".config/buildkit/buildkitd.toml");
@@ -71,7 +73,7 @@ void weft_worker_files_finish(struct weft_worker_files *f)
         f->slot,          f->runtime_dir, f->info,       f->spec,       f->socket,
         f->clients_lock,  f->wishes,      f->binfmt_dir, f->state_dir,  f->state_lock,
         f->buildkit_root, f->start_lock,  f->log,        f->config,     f->home,
-        f->tmp,           f->usage,       f->removing,   f->registries,
+        f->tmp,           f->usage,       f->removing,   f->registries, f->buildkit_version,
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

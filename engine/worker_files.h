@@ -22,8 +22,8 @@ enum {
 /** Whether a slot can have this name ([a-z0-9_.-], no dot in front). */
 bool weft_worker_slot_ok(const char *slot);
 
-/** Where workers' files lie (base/dirs.h), absolute. Caller frees. Errors: WEFT_E_USAGE, WEFT_E_IO.
- */
+/** Where workers' files lie (base/dirs.h), absolute. Caller frees. Errors: WEFT_E_USAGE; WEFT_E_IO;
+ * WEFT_E_UNSUPPORTED (the states are of a newer weft, whose files we do not know). */
 int weft_worker_roots(char **runtime_root, char **state_root, struct weft_err **err);
 
 /** All absolute. Start from {0}; end with weft_worker_files_finish. */
@@ -43,9 +43,10 @@ struct weft_worker_files {
     char *state_dir;  /* STATE/workers/SLOT */
     char *state_lock; /* held by the init while it lives */
     char *buildkit_root;
-    char *log;    /* buildkitd.log */
-    char *usage;  /* usage.json: how large the cache is (engine/worker_disk.h) */
-    char *config; /* buildkitd.toml, in HOME: buildkitd takes its defaults from there */
+    char *buildkit_version; /* of which it is (engine/worker_state.h) */
+    char *log;              /* buildkitd.log */
+    char *usage;            /* usage.json: how large the cache is (engine/worker_disk.h) */
+    char *config;           /* buildkitd.toml, in HOME: buildkitd takes its defaults from there */
     char *home;
     char *tmp;
     char *removing; /* STATE/workers/.SLOT.removing: what is left of a state that was given up */

@@ -16,6 +16,7 @@
 #include "engine/worker.h"
 #include "engine/worker_end.h"
 #include "engine/worker_files.h"
+#include "engine/worker_state.h"
 
 enum {
     LOCK_MS = 50
@@ -74,6 +75,7 @@ static bool look_at(const struct weft_worker_files *f, struct weft_worker_entry 
         .slot = weft_xstrdup(f->slot),
         .status = left_over ? WEFT_WORKER_REMOVING : WEFT_WORKER_STOPPED,
         .state_dir = weft_xstrdup(left_over ? f->removing : f->state_dir),
+        .buildkit = weft_worker_state_buildkit(f),
     };
     if (lives) {
         e->status = in_use(f) ? WEFT_WORKER_BUSY : WEFT_WORKER_IDLE;
@@ -94,6 +96,7 @@ int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_
     weft_auto_free char *runtime = NULL;
     weft_auto_free char *state = NULL;
     weft_auto_strv slots = {0};
+    weft_auto_strv aside = {0};
     struct weft_worker_entry *list;
     size_t found = 0;
 
@@ -106,7 +109,8 @@ int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_
     if (slots.n > 1) {
         qsort(slots.v, slots.n, sizeof(*slots.v), by_slot);
     }
-    list = weft_xcalloc(slots.n + 1, sizeof(*list));
+    weft_state_list_aside(state, &weft_worker_state, &aside);
+    list = weft_xcalloc(slots.n + aside.n + 1, sizeof(*list));
     for (size_t i = 0; i < slots.n; i++) {
         struct weft_worker_files f = {0};
 
@@ -115,6 +119,13 @@ int weft_worker_list(struct weft_worker_entry **entries, size_t *n, struct weft_
             found++;
         }
         weft_worker_files_finish(&f);
+    }
+    for (size_t i = 0; i < aside.n; i++) {
+        list[found++] = (struct weft_worker_entry){
+            .slot = weft_xstrdup(aside.v[i]),
+            .status = WEFT_WORKER_ASIDE,
+            .state_dir = weft_path_join(state, aside.v[i]),
+        };
     }
     *entries = list;
     *n = found;
@@ -129,6 +140,7 @@ void weft_worker_entries_free(struct weft_worker_entry *entries, size_t n)
         free(entries[i].buildkitd);
         free(entries[i].identity);
         free(entries[i].state_dir);
+        free(entries[i].buildkit);
     }
     free(entries);
 }

@@ -16,6 +16,7 @@
 #include "engine/worker.h"
 #include "engine/worker_files.h"
 #include "engine/worker_launch.h"
+#include "engine/worker_state.h"
 
 enum {
     START_LOCK_MS = 5000, /* a start takes less */
@@ -116,6 +117,20 @@ static int remove_slot(const struct weft_worker_files *f, bool force, uint64_t *
     return got == 1 || left_over;
 }
 
+static int remove_aside(const char *state_root, const char *name, uint64_t *bytes,
+                        struct weft_err **err)
+{
+    weft_auto_free char *path = weft_path_join(state_root, name);
+
+    if (!weft_exists(path)) {
+        return 0;
+    }
+    if (remove_inside(path, bytes, err) < 0) {
+        return weft_err_hint(err, "what is left is never used; sudo rm -rf %s", path);
+    }
+    return 1;
+}
+
 int weft_worker_remove(const char *slot, bool force, uint64_t *freed_bytes, struct weft_err **err)
 {
     weft_auto_free char *runtime = NULL;
@@ -129,6 +144,9 @@ int weft_worker_remove(const char *slot, bool force, uint64_t *freed_bytes, stru
     }
     if (weft_worker_roots(&runtime, &state, err) < 0) {
         return -1;
+    }
+    if (weft_state_is_aside(&weft_worker_state, slot)) {
+        return remove_aside(state, slot, freed_bytes, err);
     }
     weft_worker_files_init(&f, runtime, state, slot);
     if (weft_exists(f.removing) || weft_exists(f.state_dir)) {

@@ -17,6 +17,13 @@
 #include "base/mem.h"
 #include "engine/reference.h"
 
+const struct weft_state_part weft_registry_state = {
+    .name = "registry",
+    .format = 1,
+    .unmarked = 1,
+    .mode = 0700,
+};
+
 enum {
     SCHEMA = 1,
     FILE_LIMIT = 8 << 20, /* far more than the bounds above let grow */
@@ -228,11 +235,20 @@ static int load(const char *file, struct weft_blob_homes *out, struct weft_err *
     return 0;
 }
 
-void weft_blob_homes_load(const char *file, struct weft_blob_homes *out)
+static char *file_in(const char *state)
 {
-    weft_auto_err err = NULL;
+    return weft_fmt("%s/%s/blobs.json", state, weft_registry_state.name);
+}
 
-    if (load(file, out, &err) < 0) {
+void weft_blob_homes_load(const char *state, struct weft_blob_homes *out)
+{
+    weft_auto_free char *file = file_in(state);
+    weft_auto_err err = NULL;
+    int got = weft_state_readable(state, &weft_registry_state, &err);
+
+    if (got < 0 && err->code == WEFT_E_UNSUPPORTED) {
+        weft_warn("%s: which blobs registries have is not known", err->msg);
+    } else if (got < 0 || (got == 1 && load(file, out, &err) < 0)) {
         weft_debug("%s", err->msg);
     }
 }
@@ -249,17 +265,17 @@ static void each(const struct weft_blob_homes *of, struct weft_blob_homes *h,
     }
 }
 
-int weft_blob_homes_save(const char *file, const struct weft_blob_homes *learned,
+int weft_blob_homes_save(const char *state, const struct weft_blob_homes *learned,
                          const struct weft_blob_homes *unlearned, struct weft_err **err)
 {
     weft_auto_blob_homes all = {0};
-    weft_auto_free char *dir = weft_path_dir(file);
+    weft_auto_free char *file = file_in(state);
     weft_auto_free char *lock_file = weft_fmt("%s.lock", file);
     weft_auto_free char *text = NULL;
     weft_auto_fd lock = -1;
     int got;
 
-    if (weft_mkdirs(dir, 0700, err) < 0) {
+    if (weft_state_open(state, &weft_registry_state, err) < 0) {
         return -1;
     }
     lock = weft_lock_open(lock_file, err);

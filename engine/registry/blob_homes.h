@@ -12,9 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/state.h"
 #include "base/str.h"
 
 struct weft_err;
+
+/** STATE/registry: what pushes remember. */
+extern const struct weft_state_part weft_registry_state;
 
 enum {
     WEFT_BLOB_HOMES_MAX = 2048, /* blobs of all hosts */
@@ -56,18 +60,18 @@ const struct weft_strv *weft_blob_homes_find(const struct weft_blob_homes *h, co
                                              const char *digest);
 
 /**
- * Read the file. One that is not there is empty; one that cannot be understood is set aside as
- * FILE.bad, with a warning; one of a newer weft, or that cannot be read, is left alone. `out` is
- * zeroed.
+ * Read the file, STATE/registry/blobs.json. One that is not there is empty; one that cannot be
+ * understood is set aside as FILE.bad, with a warning; one of a newer weft (with a warning: a push
+ * goes without it), or that cannot be read, is left alone. `out` is zeroed.
  */
-void weft_blob_homes_load(const char *file, struct weft_blob_homes *out);
+void weft_blob_homes_load(const char *state, struct weft_blob_homes *out);
 
 /**
  * Put what was learned into the file, over what other processes have put there meanwhile.
  * `learned` and `unlearned`: what weft_blob_homes_add and _remove said since the load. Errors:
  * WEFT_E_IO, WEFT_E_UNSUPPORTED (the file is of a newer weft, and stays as it is).
  */
-int weft_blob_homes_save(const char *file, const struct weft_blob_homes *learned,
+int weft_blob_homes_save(const char *state, const struct weft_blob_homes *learned,
                          const struct weft_blob_homes *unlearned, struct weft_err **err);
 
 #endif

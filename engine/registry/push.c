@@ -42,7 +42,6 @@ struct weft_push {
     size_t n_targets;
     struct weft_reference *mount_from;
     size_t n_mount_from;
-    char *homes_file; /* or NULL */
     struct weft_turns turns;
     pthread_mutex_t lock;         /* for all that follows */
     struct weft_blob_homes homes; /* that were known before */
@@ -143,8 +142,7 @@ static int set_up(struct weft_push *p, struct weft_err **err)
         add_mount_from(p, p->opts.mount_from);
     }
     if (p->opts.state_dir) {
-        p->homes_file = weft_path_join(p->opts.state_dir, "registry/blobs.json");
-        weft_blob_homes_load(p->homes_file, &p->homes);
+        weft_blob_homes_load(p->opts.state_dir, &p->homes);
     }
     return 0;
 }
@@ -179,8 +177,8 @@ void weft_push_destroy(struct weft_push *p)
     if (!p) {
         return;
     }
-    if (p->homes_file && (p->learned.n > 0 || p->unlearned.n > 0) &&
-        weft_blob_homes_save(p->homes_file, &p->learned, &p->unlearned, &err) < 0) {
+    if (p->opts.state_dir && (p->learned.n > 0 || p->unlearned.n > 0) &&
+        weft_blob_homes_save(p->opts.state_dir, &p->learned, &p->unlearned, &err) < 0) {
         weft_debug("what the registries have is not remembered: %s", err->msg);
     }
     for (size_t i = 0; i < p->n_targets; i++) {
@@ -191,7 +189,6 @@ void weft_push_destroy(struct weft_push *p)
         weft_reference_finish(&p->mount_from[i]);
     }
     free(p->mount_from);
-    free(p->homes_file);
     weft_blob_homes_finish(&p->homes);
     weft_blob_homes_finish(&p->learned);
     weft_blob_homes_finish(&p->unlearned);

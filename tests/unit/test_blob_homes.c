@@ -116,20 +116,20 @@ static void test_save(void **state)
     weft_auto_blob_homes found = {0};
     struct weft_err *err = NULL;
 
-    weft_blob_homes_load(file, &none);
+    weft_blob_homes_load(*state, &none);
     assert_int_equal(none.n, 0);
     weft_blob_homes_add(&one, "r.example", A, "one");
     weft_blob_homes_add(&two, "r.example", A, "two");
     weft_blob_homes_add(&two, "r.example", B, "two");
-    assert_ok(weft_blob_homes_save(file, &one, &none, &err), &err);
-    assert_ok(weft_blob_homes_save(file, &two, &none, &err), &err);
-    weft_blob_homes_load(file, &found);
+    assert_ok(weft_blob_homes_save(*state, &one, &none, &err), &err);
+    assert_ok(weft_blob_homes_save(*state, &two, &none, &err), &err);
+    weft_blob_homes_load(*state, &found);
     assert_paths(&found, "r.example", A, "one two");
     assert_paths(&found, "r.example", B, "two");
     weft_blob_homes_finish(&found);
     weft_blob_homes_add(&gone, "r.example", A, "one");
-    assert_ok(weft_blob_homes_save(file, &none, &gone, &err), &err);
-    weft_blob_homes_load(file, &found);
+    assert_ok(weft_blob_homes_save(*state, &none, &gone, &err), &err);
+    weft_blob_homes_load(*state, &found);
     assert_paths(&found, "r.example", A, "two");
 }
 
@@ -138,37 +138,61 @@ static void test_not_ours(void **state)
 {
     static const char broken[] = "{\"schema\":1,\"blobs\":[{\"host\":\"r";
     static const char newer[] = "{\"schema\":2,\"things\":[]}";
-    weft_auto_free char *file = weft_path_join(*state, "blobs.json");
-    weft_auto_free char *aside = weft_path_join(*state, "blobs.json.bad");
+    weft_auto_free char *file = weft_path_join(*state, "registry/blobs.json");
+    weft_auto_free char *aside = weft_path_join(*state, "registry/blobs.json.bad");
     weft_auto_blob_homes found = {0};
     weft_auto_blob_homes some = {0};
     weft_auto_blob_homes none = {0};
     struct weft_err *err = NULL;
 
     weft_blob_homes_add(&some, "r.example", A, "one");
+    assert_ok(weft_blob_homes_save(*state, &none, &none, &err), &err);
     put_file(file, broken, strlen(broken));
-    weft_blob_homes_load(file, &found);
+    weft_blob_homes_load(*state, &found);
     assert_int_equal(found.n, 0);
     assert_false(weft_exists(file));
     assert_file(aside, broken, strlen(broken));
-    assert_ok(weft_blob_homes_save(file, &some, &none, &err), &err);
-    weft_blob_homes_load(file, &found);
+    assert_ok(weft_blob_homes_save(*state, &some, &none, &err), &err);
+    weft_blob_homes_load(*state, &found);
     assert_paths(&found, "r.example", A, "one");
     weft_blob_homes_finish(&found);
 
     put_file(file, newer, strlen(newer));
-    weft_blob_homes_load(file, &found);
+    weft_blob_homes_load(*state, &found);
     assert_int_equal(found.n, 0);
-    assert_int_equal(weft_blob_homes_save(file, &some, &none, &err), -1);
+    assert_int_equal(weft_blob_homes_save(*state, &some, &none, &err), -1);
     assert_err(&err, WEFT_E_UNSUPPORTED, 0, "newer weft");
     assert_file(file, newer, strlen(newer));
+}
+
+/* The whole part is of a newer weft: not read, and not touched. */
+static void test_newer_part(void **state)
+{
+    static const char text[] = "{\"schema\":1,\"blobs\":[]}";
+    weft_auto_free char *file = weft_path_join(*state, "registry/blobs.json");
+    weft_auto_free char *version = weft_path_join(*state, "registry/version");
+    weft_auto_blob_homes found = {0};
+    weft_auto_blob_homes some = {0};
+    weft_auto_blob_homes none = {0};
+    struct weft_err *err = NULL;
+
+    weft_blob_homes_add(&some, "r.example", A, "one");
+    assert_ok(weft_blob_homes_save(*state, &some, &none, &err), &err);
+    put_file(file, text, strlen(text));
+    put_file(version, "2\n", 2);
+    weft_blob_homes_load(*state, &found);
+    assert_int_equal(found.n, 0);
+    assert_int_equal(weft_blob_homes_save(*state, &some, &none, &err), -1);
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "newer weft");
+    assert_file(file, text, strlen(text));
+    assert_file(version, "2\n", 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_add), cmocka_unit_test(test_bounded), cmocka_unit_test(test_parse),
-        temp_test(test_save),       temp_test(test_not_ours),
+        temp_test(test_save),       temp_test(test_not_ours),       temp_test(test_newer_part),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

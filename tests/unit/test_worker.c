@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "base/cleanup.h"
+#include "base/lock.h"
 #include "binfmt/sandbox.h"
 #include "engine/buildkit.h"
 #include "engine/worker.h"
@@ -14,6 +16,7 @@
 #include "engine/worker_disk.h"
 #include "engine/worker_end.h"
 #include "engine/worker_files.h"
+#include "engine/worker_state.h"
 #include "tests/helpers.h"
 
 static void put_program(const char *dir, const char *name)
@@ -122,6 +125,92 @@ static void test_missing_programs(void **state)
     assert_null(weft_worker_config_create(NULL, &err));
     assert_err(&err, WEFT_E_UNSUPPORTED, 0, "WEFT_RUNTIME=no-such-runtime");
     free(init);
+}
+
+static void test_buildkit_numbers(void **state)
+{
+    static const struct {
+        const char *line, *number;
+    } lines[] = {
+        {"buildkitd github.com/moby/buildkit v0.32.2 73ed6825c", "v0.32.2"},
+        {"buildkitd github.com/moby/buildkit v0.33.0-rc1 \n", "v0.33.0-rc1"},
+        {"v0.9.0\n", "v0.9.0"},
+        {"buildkitd github.com/moby/buildkit 0.0.0+unknown ", NULL},
+        {"buildkitd v1.2", NULL},
+        {"version v", NULL},
+        {"", NULL},
+    };
+    static const struct {
+        const char *a, *b;
+        bool older;
+    } pairs[] = {
+        {"v0.32.2", "v0.32.2", false},     {"v0.32.2", "v0.32.10", true},
+        {"v0.32.10", "v0.32.2", false},    {"v0.9.0", "v0.32.0", true},
+        {"v0.32.2", "v1.0.0", true},       {"v1.0.0", "v0.32.2", false},
+        {"v0.33.0-rc1", "v0.33.0", false}, {"v0.32.2", "v0.33.0-rc1", true},
+        {"v0.32.2", "a fork", false},      {"a fork", "v0.32.2", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        weft_auto_free char *number = weft_buildkit_number(lines[i].line);
+
+        assert_string_equal(number ? number : "-", lines[i].number ? lines[i].number : "-");
+    }
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        if (weft_buildkit_older(pairs[i].a, pairs[i].b) != pairs[i].older) {
+            fail_msg("%s, %s", pairs[i].a, pairs[i].b);
+        }
+    }
+}
+
+/* A state goes up with BuildKit, and not down. */
+static void test_state_of_buildkit(void **state)
+{
+    struct weft_worker_files f = {0};
+    struct weft_err *err = NULL;
+    char *newer = NULL;
+
+    weft_worker_files_init(&f, *state, *state, "group");
+    assert_ok(weft_mkdirs(f.state_dir, 0700, &err), &err);
+    assert_true(weft_worker_state_fits(&f, "v0.1.0", NULL)); /* one of before they were noted */
+    assert_ok(weft_worker_state_give(&f, "v0.32.2", &err), &err);
+    assert_file(f.buildkit_version, "v0.32.2\n", 8);
+    assert_ok(weft_worker_state_give(&f, NULL, &err), &err); /* it does not say: as it was */
+    assert_file(f.buildkit_version, "v0.32.2\n", 8);
+    assert_ok(weft_worker_state_give(&f, "v0.33.0", &err), &err);
+    assert_file(f.buildkit_version, "v0.33.0\n", 8);
+    assert_false(weft_worker_state_fits(&f, "v0.32.2", &newer));
+    assert_string_equal(newer, "v0.33.0");
+    free(newer);
+    assert_int_equal(weft_worker_state_give(&f, "v0.32.2", &err), -1);
+    assert_non_null(strstr(err->hint, "weft worker remove group"));
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "last used by BuildKit v0.33.0, and v0.32.2");
+    assert_file(f.buildkit_version, "v0.33.0\n", 8);
+    put_file(f.buildkit_version, "", 0); /* spoilt: not known */
+    assert_true(weft_worker_state_fits(&f, "v0.32.2", NULL));
+    weft_worker_files_finish(&f);
+}
+
+/* States are not renamed below a worker, whichever weft has started it. */
+static void test_states_in_use(void **state)
+{
+    weft_auto_free char *workers = weft_path_join(*state, "workers");
+    weft_auto_free char *slot = weft_path_join(workers, "group");
+    weft_auto_free char *lock = weft_path_join(slot, "lock");
+    struct weft_err *err = NULL;
+    int fd;
+
+    assert_ok(weft_worker_state.unused(workers, &err), &err);
+    assert_ok(weft_mkdirs(slot, 0700, &err), &err);
+    assert_ok(weft_worker_state.unused(workers, &err), &err);
+    fd = weft_lock_open(lock, &err);
+    assert_true(fd >= 0);
+    assert_int_equal(weft_lock_try(fd, true, &err), 1);
+    assert_int_equal(weft_worker_state.unused(workers, &err), -1);
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "worker group still uses it");
+    close(fd);
+    assert_ok(weft_worker_state.unused(workers, &err), &err);
 }
 
 static void test_runs(void **state)
@@ -385,12 +474,21 @@ static void test_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        temp_test(test_identity), temp_test(test_missing_programs),
-        temp_test(test_runs),     cmocka_unit_test(test_help_has_keep),
-        temp_test(test_share),    cmocka_unit_test(test_files),
-        temp_test(test_budget),   temp_test(test_usage),
-        temp_test(test_info),     temp_test(test_tail),
-        temp_test(test_ping),     cmocka_unit_test(test_end),
+        temp_test(test_identity),
+        temp_test(test_missing_programs),
+        temp_test(test_runs),
+        cmocka_unit_test(test_help_has_keep),
+        temp_test(test_share),
+        cmocka_unit_test(test_files),
+        temp_test(test_budget),
+        temp_test(test_usage),
+        temp_test(test_info),
+        temp_test(test_tail),
+        temp_test(test_ping),
+        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_buildkit_numbers),
+        temp_test(test_state_of_buildkit),
+        temp_test(test_states_in_use),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
