@@ -148,16 +148,6 @@ unshare --mount sh -c 'mount -t tmpfs -o ro none ro; exec "$@"' sh \
 grep -q 'Read-only file system' out || fail "$(cat out)"
 grep -q WEFT_STATE_DIR out || fail "no hint: $(cat out)"
 
-note "the state of a newer weft, and of an older one"
-mkdir -p new/workers old/workers/group
-echo 99 >new/workers/version
-refused 3 "newer weft" env WEFT_STATE_DIR="$PWD/new" "$HOLD" group true
-echo 0 >old/workers/version
-touch old/workers/group/mine
-WEFT_STATE_DIR=$PWD/old "$HOLD" -s group true >out 2>err
-grep -q 'set aside' err || fail "it should say that it set the state aside"
-[[ -e $(echo old/workers.format-0.*)/group/mine ]] || fail "the old state is gone"
-
 note "a buildkitd that fails: its words are shown"
 printf '#!/bin/sh\necho "no such luck"; exit 4\n' >bin/buildkitd
 chmod 755 bin/buildkitd
