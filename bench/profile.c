@@ -331,9 +331,15 @@ void weft_profile_load(const char *state, struct weft_speeds *out)
 {
     weft_auto_free char *path = weft_fmt("%s/bench/profile.json", state);
     weft_auto_err err = NULL;
-    weft_auto_json j = weft_json_load(path, &err);
-    const struct weft_json *speeds = weft_json_get(j, "speeds");
+    weft_auto_json j = NULL;
+    const struct weft_json *speeds;
 
+    if (weft_state_readable(state, &weft_bench_state, &err) < 0) {
+        weft_debug("there is no profile: %s", err->msg);
+        return;
+    }
+    j = weft_json_load(path, &err);
+    speeds = weft_json_get(j, "speeds");
     if (!j) {
         weft_debug("there is no profile: %s", err->msg);
         return;

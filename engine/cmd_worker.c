@@ -33,7 +33,7 @@ static const char usage[] =
     "  --json      as JSON\n"
     "  --size      with the disk space of each state (walks over all of its files)\n"
     "stop          end workers, and wait until nothing of them is left\n"
-    "remove        end workers, and remove their states\n"
+    "remove        end workers, and remove their states, or what was set aside\n"
     "  -a, --all   all of them\n"
     "  -f, --force also those in use: their builds fail\n"
     "logs          what the buildkitd of a worker has written since its start\n"

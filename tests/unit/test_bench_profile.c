@@ -250,6 +250,33 @@ static void test_newest(void **state)
     weft_speeds_finish(&s);
 }
 
+/* Of a newer weft: not read, not touched, and nothing is kept beside it. */
+static void test_newer(void **state)
+{
+    const char *dir = *state;
+    weft_auto_free char *version = weft_path_join(dir, "bench/version");
+    weft_auto_free char *path = NULL;
+    struct weft_bench_result r;
+    struct weft_err *err = NULL;
+    struct weft_speeds s;
+
+    keep_quick(dir, 1, "max", 10);
+    update(dir, &s);
+    assert_int_equal(s.n, 1);
+    weft_speeds_finish(&s);
+    put_file(version, "2\n", 2);
+    s = (struct weft_speeds){0};
+    weft_profile_load(dir, &s);
+    assert_int_equal(s.n, 0);
+    start(&r, 2);
+    assert_int_equal(weft_results_keep(dir, &r, &path, &err), -1);
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "newer weft");
+    weft_bench_result_finish(&r);
+    assert_int_equal(weft_profile_update(dir, &err), -1);
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "newer weft");
+    assert_file(version, "2\n", 2);
+}
+
 /* A full run and a quick one: both by what both have; another platform by all that it has. */
 static void test_common_kernels(void **state)
 {
@@ -493,19 +520,13 @@ static void test_show_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        temp_test(test_each),
-        temp_test(test_trim),
-        temp_test(test_none),
-        temp_test(test_newest),
-        temp_test(test_common_kernels),
-        temp_test(test_incomplete),
-        temp_test(test_failed),
-        temp_test(test_other_machine),
-        temp_test(test_other_measure),
-        temp_test(test_bad_profiles),
-        cmocka_unit_test(test_show_last),
-        temp_test(test_newer_weft),
-        temp_test(test_compare_last),
+        temp_test(test_each),          temp_test(test_trim),
+        temp_test(test_none),          temp_test(test_newest),
+        temp_test(test_newer),         temp_test(test_common_kernels),
+        temp_test(test_incomplete),    temp_test(test_failed),
+        temp_test(test_other_machine), temp_test(test_other_measure),
+        temp_test(test_bad_profiles),  cmocka_unit_test(test_show_last),
+        temp_test(test_newer_weft),    temp_test(test_compare_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
