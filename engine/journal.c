@@ -104,10 +104,34 @@ int weft_journal_move(struct weft_journal *j, const char *src, const char *dst,
     return 0;
 }
 
+/* Exchange two files where there are no flags: b is one or the other at any time, also if we are
+ * killed. Returns 0 or an errno value. */
+static int exchange_files(const char *a, const char *b, const char *aside)
+{
+    if (link(b, aside) < 0) {
+        return errno;
+    }
+    if (rename(a, b) < 0) {
+        int e = errno;
+
+        (void)unlink(aside);
+        return e;
+    }
+    if (rename(aside, a) < 0) {
+        int e = errno;
+
+        (void)!link(b, a);
+        (void)rename(aside, b);
+        return e;
+    }
+    return 0;
+}
+
 /* Exchange two names. Returns 0 or an errno value. */
 static int exchange(const char *a, const char *b)
 {
     weft_auto_free char *aside = NULL;
+    struct stat st;
     int e;
 
     if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0) {
@@ -117,6 +141,12 @@ static int exchange(const char *a, const char *b)
         return errno;
     }
     aside = weft_fmt("%s.aside", a);
+    if (lstat(b, &st) == 0 && S_ISREG(st.st_mode) && lstat(a, &st) == 0 && S_ISREG(st.st_mode)) {
+        e = exchange_files(a, b, aside);
+        if (e != EPERM && e != EOPNOTSUPP && e != EMLINK && e != ENOSYS) { /* no hard links */
+            return e;
+        }
+    }
     if (rename(b, aside) < 0) {
         return errno;
     }

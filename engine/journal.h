@@ -20,7 +20,8 @@ int weft_journal_move(struct weft_journal *j, const char *src, const char *dst,
                       struct weft_err **err);
 
 /** Put src in the place of dst, and what dst was in the place of src: dst is never missing where
- * the file system can exchange two names. Undone the same way. Errors: WEFT_E_IO. */
+ * the file system can exchange two names, or both are files and it has hard links. Undone the same
+ * way. Errors: WEFT_E_IO. */
 int weft_journal_replace(struct weft_journal *j, const char *src, const char *dst,
                          struct weft_err **err);
 

@@ -227,6 +227,7 @@ struct commit {
     const struct weft_layout_naming *naming;
     const atomic_bool *cancel;
     struct weft_journal *journal;
+    int lock_fd; /* of the destination; -1 where it did not exist */
 };
 
 static int stop_if_cancelled(const struct commit *c, struct weft_err **err)
@@ -346,21 +347,22 @@ static int join(const struct commit *c, bool is_layout_already, struct weft_err 
     return rename(new_path, path) == 0 ? 0 : weft_fail_sys(err, errno, "replace %s", path);
 }
 
-/* The destination exists: join it under its lock. */
-static int commit_existing(const struct commit *c, struct weft_err **err)
+/* The destination exists: join it under its lock, which is kept until what was done is undone, or
+ * need not be: a blob that we take back would be missed by another run that has found it there. */
+static int commit_existing(struct commit *c, struct weft_err **err)
 {
-    weft_auto_fd fd = open(c->dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int got = 0;
     int kind;
 
-    if (fd < 0) {
+    c->lock_fd = open(c->dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->lock_fd < 0) {
         return weft_fail_sys(err, errno, "open %s", c->dest);
     }
     while (got == 0) {
         if (stop_if_cancelled(c, err) < 0) {
             return -1;
         }
-        got = weft_lock_wait(fd, true, 100, err);
+        got = weft_lock_wait(c->lock_fd, true, 100, err);
     }
     if (got < 0) {
         return weft_err_wrap(err, "%s", c->dest);
@@ -375,7 +377,7 @@ static int commit_existing(const struct commit *c, struct weft_err **err)
     return join(c, kind == DEST_LAYOUT, err);
 }
 
-static int try_commit(const struct commit *c, struct weft_err **err)
+static int try_commit(struct commit *c, struct weft_err **err)
 {
     weft_auto_err cause = NULL;
 
@@ -401,8 +403,12 @@ int weft_layout_commit(struct weft_stage *stage, const char *dest,
                        const struct weft_descriptor *root, const struct weft_layout_naming *naming,
                        const atomic_bool *cancel, struct weft_err **err)
 {
-    struct commit c = {
-        .stage = stage, .dest = dest, .root = root, .naming = naming, .cancel = cancel};
+    struct commit c = {.stage = stage,
+                       .dest = dest,
+                       .root = root,
+                       .naming = naming,
+                       .cancel = cancel,
+                       .lock_fd = -1};
     int r;
 
     c.journal = weft_journal_create();
@@ -415,6 +421,9 @@ int weft_layout_commit(struct weft_stage *stage, const char *dest,
         }
     }
     weft_journal_destroy(c.journal);
+    if (c.lock_fd >= 0) {
+        close(c.lock_fd);
+    }
     return r;
 }
 

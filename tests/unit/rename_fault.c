@@ -29,16 +29,36 @@ static bool strikes(void)
     return false;
 }
 
+static void look(void)
+{
+    int sys = errno;
+
+    if (rename_fault.look) {
+        rename_fault.look(rename_fault.data);
+    }
+    errno = sys;
+}
+
 int __wrap_rename(const char *from, const char *to)
 {
-    return strikes() ? -1 : __real_rename(from, to);
+    int rc;
+
+    look();
+    rc = strikes() ? -1 : __real_rename(from, to);
+    look();
+    return rc;
 }
 
 int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned int flags)
 {
+    int rc;
+
     if (rename_fault.no_flags) {
         errno = EINVAL;
         return -1;
     }
-    return strikes() ? -1 : __real_renameat2(from_fd, from, to_fd, to, flags);
+    look();
+    rc = strikes() ? -1 : __real_renameat2(from_fd, from, to_fd, to, flags);
+    look();
+    return rc;
 }

@@ -15,7 +15,9 @@ struct rename_fault {
     int fail_at;      /* this call fails with ENOSPC; 0: none */
     int cancel_at;    /* this call works, and sets *cancel before; 0: none */
     atomic_bool *cancel;
-    bool no_flags; /* renameat2 answers EINVAL, as on a file system without the flags */
+    bool no_flags;            /* renameat2 answers EINVAL, as on a file system without the flags */
+    void (*look)(void *data); /* called before each call and after it; may be NULL */
+    void *data;
 };
 
 extern struct rename_fault rename_fault;

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/merge.h"
@@ -444,6 +445,60 @@ static void *commit_one(void *data)
     return NULL;
 }
 
+/* Whether another run could get at the destination now, and whether all its blobs are there. */
+struct watch {
+    const char *dest;
+    const char *blob; /* one that the layout had before */
+    int looks, unlocked, missing;
+};
+
+static void watch_look(void *data)
+{
+    struct watch *w = data;
+    weft_auto_fd fd = open(w->dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    w->looks++;
+    w->unlocked += weft_lock_try(fd, true, NULL) == 1;
+    w->missing += !weft_exists(w->blob);
+}
+
+/* What a run takes back, it takes back before the next one comes: that one may have found a blob
+ * there which it has too, and refers to it. And a blob that was there is there at any time,
+ * whatever the file system can do. */
+static void test_undone_under_lock(void **state)
+{
+    const struct fixture *f = *state;
+    weft_auto_free char *dest = fixture_path(f, "out");
+
+    for (int no_flags = 0; no_flags < 2; no_flags++) {
+        for (int fail_at = 0; fail_at < 8; fail_at++) {
+            weft_auto_free char *blob = NULL;
+            struct watch w = {.dest = dest};
+            char layer[WEFT_DIGEST_SIZE];
+            struct result r;
+
+            make_start(f, dest, START_LAYOUT);
+            weft_digest_bytes("shared", 6, layer);
+            blob = weft_fmt("%s/blobs/sha256/%s", dest, weft_digest_hex(layer));
+            w.blob = blob;
+            assert_true(weft_exists(blob)); /* spoiled: it is exchanged */
+            result_make(f, dest, "new", "docker.io/library/a:1", &r);
+            rename_fault = (struct rename_fault){
+                .fail_at = fail_at, .no_flags = no_flags != 0, .look = watch_look, .data = &w};
+            assert_int_equal(result_commit(&r, dest, NULL, NULL), fail_at == 0 ? 0 : -1);
+            rename_fault = (struct rename_fault){0};
+            assert_true(w.looks > 0);
+            assert_int_equal(w.unlocked, 0);
+            assert_int_equal(w.missing, 0);
+            result_finish(&r);
+            if (fail_at == 0) {
+                check_layout(f, dest);
+            }
+        }
+    }
+}
+
 /* Eight commits at once: all tags end up there, whoever is first. */
 static void test_at_once(void **state)
 {
@@ -612,11 +667,13 @@ static void test_outfile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_new),       TEST(test_plain),         TEST(test_existing),
-        TEST(test_repair),    TEST(test_wrong_dest),    TEST(test_broken_index),
-        TEST(test_half_made), TEST(test_faults),        TEST(test_at_once),
-        TEST(test_tar),       TEST(test_tar_cancelled), TEST(test_tar_full),
-        TEST(test_outfile),
+        TEST(test_new),           TEST(test_plain),
+        TEST(test_existing),      TEST(test_repair),
+        TEST(test_wrong_dest),    TEST(test_broken_index),
+        TEST(test_half_made),     TEST(test_faults),
+        TEST(test_at_once),       TEST(test_tar),
+        TEST(test_tar_cancelled), TEST(test_tar_full),
+        TEST(test_outfile),       TEST(test_undone_under_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
