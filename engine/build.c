@@ -26,6 +26,7 @@
 #include "engine/outputs.h"
 #include "engine/plan.h"
 #include "engine/progress.h"
+#include "engine/proxy_args.h"
 #include "engine/request.h"
 #include "engine/run_times.h"
 #include "engine/solve.h"
@@ -662,7 +663,7 @@ static void acquire_done(void *data)
     } else if (wanted && !atomic_load(&b->cancel)) {
         say_notes(s);
         s->state = SLOT_ANNOUNCING;
-        if (weft_cache_needs_relay(b->r)) {
+        if (weft_cache_needs_relay(b->r) || weft_proxy_args_need_relay(b->r)) {
             s->relay = weft_holder_relay_address(s->worker->address);
         }
         s->holder = weft_holder_start(b->loop, weft_worker_config_session(b->cfg),
@@ -879,6 +880,13 @@ static void warn(const struct weft_request *r)
     if (r->n_outputs == 0 && !r->cache_only) {
         weft_warn("no output specified: the result stays in the workers' cache only; "
                   "use --push, or -o to write it somewhere");
+    }
+    for (size_t i = 0; i < r->attests.n && weft_proxy_args_need_relay(r); i++) {
+        if (weft_starts_with(r->attests.v[i], "provenance") &&
+            !strstr(r->attests.v[i], "mode=min")) {
+            weft_warn("the provenance of mode=max has all build arguments, and so the credentials "
+                      "of the proxies; use mode=min");
+        }
     }
     if (r->names_unused) {
         weft_warn(

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "engine/proxy_args.h"
 #include "engine/request.h"
 
 struct weft_holder {
@@ -132,14 +133,27 @@ char *weft_holder_relay_address(const char *worker_address)
 static void send_secrets(struct weft_holder *h, const struct weft_request *r)
 {
     weft_auto_err err = NULL;
-    weft_auto_json secrets = weft_json_array();
+    weft_auto_json all = weft_json_object();
+    struct weft_json *secrets = weft_json_array();
+    struct weft_json *options = weft_json_object();
+    weft_auto_strv proxies = {0};
     weft_auto_free char *text = NULL;
     weft_auto_free char *line = NULL;
 
     for (size_t i = 0; i < r->cache_secrets.n; i++) {
         weft_json_append_str(secrets, r->cache_secrets.v[i]);
     }
-    text = weft_json_dump(secrets, 0);
+    weft_proxy_args_secret(r, &proxies);
+    for (size_t i = 0; i < proxies.n; i++) {
+        const char *value = strchr(proxies.v[i], '=') + 1;
+        weft_auto_free char *key =
+            weft_fmt("build-arg:%.*s", (int)(value - proxies.v[i]) - 1, proxies.v[i]);
+
+        weft_json_set_str(options, key, value);
+    }
+    weft_json_set(all, "secrets", secrets);
+    weft_json_set(all, "options", options);
+    text = weft_json_dump(all, 0);
     line = weft_fmt("%s\n", text);
     if (weft_child_write_stdin(h->child, line, strlen(line), &err) < 0) {
         h->error = weft_xstrdup(err->msg);

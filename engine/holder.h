@@ -44,7 +44,9 @@ char *weft_holder_relay_address(const char *worker_address);
 /**
  * Start a holder. `program`: path of weft-session; `address`: "unix:///..." of the worker.
  * `relay`: NULL, or where it also listens, and passes all that comes on to the worker, with the
- * request's cache_secrets put in for their marks: so they are on nobody's command line.
+ * request's secrets put in, those of caches for their marks and those of proxies (proxy_args.h) as
+ * further build arguments: so they are on nobody's command line. What it has to say of the
+ * directories becomes warnings.
  * Returns NULL with WEFT_E_CHILD; then no callback is called.
  */
 struct weft_holder *weft_holder_start(struct weft_loop *loop, const char *program,

@@ -34,6 +34,8 @@ libweft_a_SOURCES += \
 	%D%/outputs.h \
 	%D%/plan.c \
 	%D%/plan.h \
+	%D%/proxy_args.c \
+	%D%/proxy_args.h \
 	%D%/push_output.c \
 	%D%/push_output.h \
 	%D%/solve.c \

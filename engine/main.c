@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/cmd.h"
+#include "engine/proxy_args.h"
 
 static const struct weft_cmd *const commands[] = {
     &weft_cmd_build,   &weft_cmd_buildctl,  &weft_cmd_bench, &weft_cmd_binfmt, &weft_cmd_doctor,
@@ -117,6 +118,7 @@ int main(int argc, char **argv)
     if (!cmd) {
         return unknown(argv[1]);
     }
+    weft_proxy_env_adopt();
     if (cmd->run(argc - 1, argv + 1, stdout, &err) == 0) {
         return flushed(0);
     }

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "engine/flags.h"
+#include "engine/proxy_args.h"
 #include "engine/reference.h"
 #include "engine/request_parts.h"
 
@@ -640,6 +641,7 @@ static int set_inputs(struct weft_request *r, const struct raw *raw, struct weft
     if (raw->target && *raw->target) {
         r->target = weft_xstrdup(raw->target);
     }
+    weft_proxy_args_load(r);
     r->no_cache = raw->no_cache;
     r->pull = raw->pull;
     r->pull_frontend = raw->pull_frontend;
@@ -738,6 +740,7 @@ void weft_request_finish(struct weft_request *r)
     weft_strv_finish(&r->tags);
     weft_strv_finish(&r->bare_tags);
     weft_strv_finish(&r->build_args);
+    weft_strv_finish(&r->proxy_args);
     weft_strv_finish(&r->labels);
     weft_strv_finish(&r->secrets);
     weft_strv_finish(&r->ssh);

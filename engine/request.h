@@ -159,6 +159,8 @@ struct weft_request {
     char *target;                /* or NULL */
     struct weft_strv build_args; /* "K=V"; a bare K was resolved from the environment, or dropped
                                     where it is unset */
+    struct weft_strv proxy_args; /* "K=V": build arguments of docker's configuration
+                                    (proxy_args.h) that build_args do not have */
     struct weft_strv labels;     /* "K=V" */
     int64_t epoch_s; /* SOURCE_DATE_EPOCH, the build argument or the variable; -1: not given */
     struct weft_named_context *contexts;
@@ -216,7 +218,7 @@ struct weft_request {
 
 /**
  * Parse and check the command line of `weft build`; argv[0] is not looked at. Reads the config file
- * (engine/settings.h), the environment (bare --build-arg, secrets, SOURCE_DATE_EPOCH,
+ * (engine/settings.h), docker's (engine/proxy_args.h), the environment (bare --build-arg, secrets, SOURCE_DATE_EPOCH,
  * WEFT_WORKER_IDLE, DOCKER_DEFAULT_PLATFORM, BUILDKIT_PROGRESS, BUILDX_NO_DEFAULT_ATTESTATIONS) and
  * the file system; writes nothing.
  * @param out zeroed; untouched on failure

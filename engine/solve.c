@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "engine/buildkit.h"
 #include "engine/holder.h"
+#include "engine/proxy_args.h"
 #include "engine/request.h"
 
 static void opt(struct weft_strv *argv, const char *key, const char *value)
@@ -142,17 +143,25 @@ static void add_salt(const struct weft_solve *s, struct weft_strv *argv)
 
 /* BUILDKIT_SYNTAX names a frontend as the directive does; where the built-in one stands in, it must
  * not be forwarded. */
-static void add_build_args(const struct weft_solve *s, struct weft_strv *argv)
+static void add_args(const struct weft_solve *s, const struct weft_strv *args,
+                     struct weft_strv *argv)
 {
-    for (size_t i = 0; i < s->request->build_args.n; i++) {
-        const char *arg = s->request->build_args.v[i];
+    for (size_t i = 0; i < args->n; i++) {
+        const char *arg = args->v[i];
 
-        if (s->builtin_syntax && weft_starts_with(arg, "BUILDKIT_SYNTAX=")) {
+        if (weft_proxy_arg_is_secret(arg) || /* the holder adds it */
+            (s->builtin_syntax && weft_starts_with(arg, "BUILDKIT_SYNTAX="))) {
             continue;
         }
         weft_strv_add(argv, "--opt");
         weft_strv_addf(argv, "build-arg:%s", arg);
     }
+}
+
+static void add_build_args(const struct weft_solve *s, struct weft_strv *argv)
+{
+    add_args(s, &s->request->build_args, argv);
+    add_args(s, &s->request->proxy_args, argv);
     if (s->builtin_syntax) {
         opt(argv, "cmdline", s->builtin_syntax);
     }

@@ -32,6 +32,7 @@ unit_tests += %D%/unit/test_jobs
 unit_tests += %D%/unit/test_flags %D%/unit/test_html
 unit_tests += %D%/unit/test_request %D%/unit/test_settings
 unit_tests += %D%/unit/test_plan
+unit_tests += %D%/unit/test_proxy_args
 unit_tests += %D%/unit/test_solve %D%/unit/test_cache_args %D%/unit/test_call %D%/unit/test_vcs
 unit_tests += %D%/unit/test_unpack %D%/unit/test_git_url
 unit_tests += %D%/unit/test_stuck

@@ -22,7 +22,7 @@ enum {
     FILE_LIMIT_BYTES = 4 << 20,
     HELPER_LIMIT_MS = 60000,
     SHOWN_LIMIT_BYTES = 200, /* of a helper's message */
-    N_PROXIES = 5
+    N_PROXIES = 4
 };
 
 /* The key of Docker Hub's credentials, for a reason that is history. */
@@ -30,11 +30,12 @@ static const char hub_key[] = "https://index.docker.io/v1/";
 static const char hub[] = "docker.io";
 
 static const struct {
-    const char *key, *variable, *lower;
+    const char *key, *variable;
 } proxy_names[N_PROXIES] = {
-    {"httpProxy", "HTTP_PROXY", "http_proxy"}, {"httpsProxy", "HTTPS_PROXY", "https_proxy"},
-    {"noProxy", "NO_PROXY", "no_proxy"},       {"ftpProxy", "FTP_PROXY", "ftp_proxy"},
-    {"allProxy", "ALL_PROXY", "all_proxy"},
+    {"httpProxy", "HTTP_PROXY"},
+    {"httpsProxy", "HTTPS_PROXY"},
+    {"noProxy", "NO_PROXY"},
+    {"ftpProxy", "FTP_PROXY"},
 };
 
 /* One of auths. */
@@ -514,7 +515,6 @@ void weft_docker_config_proxies(const struct weft_docker_config *c, const char *
     for (size_t i = 0; found && i < N_PROXIES; i++) {
         if (found->values[i]) {
             weft_strv_addf(out, "%s=%s", proxy_names[i].variable, found->values[i]);
-            weft_strv_addf(out, "%s=%s", proxy_names[i].lower, found->values[i]);
         }
     }
 }

@@ -49,8 +49,8 @@ int weft_docker_config_credentials(const struct weft_docker_config *c, const cha
                                    struct weft_err **err);
 
 /** Append the proxies that the file gives to builds (proxies.default, or those of `daemon_host`;
- * NULL: default) as build arguments in docker's two spellings: "HTTP_PROXY=...",
- * "http_proxy=...". `c` may be NULL. They may hold passwords. */
+ * NULL: default) as docker buildx has them: "HTTP_PROXY=...", HTTPS_PROXY, NO_PROXY,
+ * FTP_PROXY, those that are not empty. `c` may be NULL. They may hold passwords. */
 void weft_docker_config_proxies(const struct weft_docker_config *c, const char *daemon_host,
                                 struct weft_strv *out);
 

@@ -195,7 +195,7 @@ static void test_proxies(void **state)
 {
     struct weft_docker_config *c =
         parse("{\"proxies\":{\"tcp://d:1\":{\"httpProxy\":\"http://d\"},\"default\":{\"noProxy\":"
-              "\"n\",\"httpProxy\":\"http://h\",\"allProxy\":\"\"}}}");
+              "\"n\",\"httpProxy\":\"http://h\",\"ftpProxy\":\"\"}}}");
     weft_auto_strv out = {0};
     weft_auto_free char *all = NULL;
 
@@ -205,9 +205,8 @@ static void test_proxies(void **state)
     weft_docker_config_proxies(c, "tcp://e", &out);
     weft_docker_config_proxies(NULL, NULL, &out);
     all = weft_strv_join(&out, " ");
-    assert_string_equal(all, "HTTP_PROXY=http://h http_proxy=http://h NO_PROXY=n no_proxy=n "
-                             "HTTP_PROXY=http://d http_proxy=http://d "
-                             "HTTP_PROXY=http://h http_proxy=http://h NO_PROXY=n no_proxy=n");
+    assert_string_equal(all, "HTTP_PROXY=http://h NO_PROXY=n HTTP_PROXY=http://d "
+                             "HTTP_PROXY=http://h NO_PROXY=n");
     weft_docker_config_destroy(c);
 }
 

@@ -96,6 +96,7 @@ static int setup(void **state)
     unsetenv("BUILDX_NO_DEFAULT_ATTESTATIONS");
     unsetenv("WEFT_WORKER_IDLE");
     setenv("WEFT_CONFIG", "/dev/null", 1);
+    setenv("DOCKER_CONFIG", "/nonexistent", 1);
     unsetenv("SSH_AUTH_SOCK");
     unsetenv("WT_UNSET");
     setenv("WT_SET", "value", 1);

@@ -7,8 +7,8 @@
 // The shared key lets BuildKit find what an earlier session with the same key has sent, so that
 // only changed files travel.
 //
-// With --relay it also stands between buildctl and the worker, and puts secrets into the caches of
-// the solves; the first line of standard input is then a JSON array of them.
+// With --relay it also stands between buildctl and the worker, and puts secrets into the solves; the
+// first line of standard input is then a JSON object with them.
 //
 // Standard output carries lines of JSON: the session's id, as soon as it is known and before the
 // worker is dialled; notes for the user on what is sent otherwise than it lies there; and at the end
@@ -184,7 +184,7 @@ type countsLine struct {
 
 // hold announces the session and serves it until ctx ends, which is the good end, or until it
 // breaks. It returns the last line to print.
-func hold(ctx context.Context, cfg *config, secrets []string, out *talker) (any, error) {
+func hold(ctx context.Context, cfg *config, keys *keyring, out *talker) (any, error) {
 	dirs, err := openDirs(cfg.locals, out.note)
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func hold(ctx context.Context, cfg *config, secrets []string, out *talker) (any,
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			_ = serveRelay(relayCtx, l, cfg.socket, &keyring{secrets: secrets, aws: awsCredentials})
+			_ = serveRelay(relayCtx, l, cfg.socket, keys)
 		}()
 		defer func() {
 			end()
@@ -243,9 +243,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer cancel()
 	in := bufio.NewReader(stdin)
 	out := newTalker(stdout)
-	var secrets []string
+	keys := &keyring{}
 	if cfg.relay != "" {
-		secrets, err = readSecrets(in)
+		keys, err = readSecrets(in)
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, in) // the end and an error mean the same: nobody is there
@@ -254,7 +254,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 	var last any
 	if err == nil {
-		last, err = hold(ctx, cfg, secrets, out)
+		last, err = hold(ctx, cfg, keys, out)
 	}
 	code := exitDone
 	if err != nil {

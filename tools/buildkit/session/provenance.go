@@ -48,6 +48,7 @@ func predicate(ctx context.Context, store content.Store, info *control.BuildResu
 		} else if err := json.Unmarshal(text, p); err != nil {
 			return nil, err
 		}
+		redact(p)
 		if !full {
 			p.BuildConfig = nil
 			p.Metadata = nil
@@ -55,6 +56,75 @@ func predicate(ctx context.Context, store content.Store, info *control.BuildResu
 		return p, nil
 	}
 	return nil, nil
+}
+
+// isProxyArg says whether an option of the frontend is a build argument that BuildKit takes for a
+// proxy.
+func isProxyArg(key string) bool {
+	name, ok := strings.CutPrefix(key, "build-arg:")
+	if !ok {
+		return false
+	}
+	switch strings.ToLower(name) {
+	case "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy":
+		return true
+	}
+	return false
+}
+
+// redactURL hides the user and the password of a proxy, whose scheme may be left out.
+func redactURL(s string) string {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		scheme, rest = "", s
+	} else {
+		scheme += "://"
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	at := strings.LastIndexByte(host, '@')
+	if at < 0 {
+		return s
+	}
+	redacted := scheme + "xxxxx" + host[at:]
+	if len(host) < len(rest) {
+		redacted += "/" + path
+	}
+	return redacted
+}
+
+func redactParameters(p *provenance.Parameters) {
+	if p == nil {
+		return
+	}
+	for key, value := range p.Args {
+		if isProxyArg(key) {
+			p.Args[key] = redactURL(value)
+		}
+	}
+	for _, in := range p.Inputs {
+		if in != nil {
+			redactParameters(in.Request)
+		}
+	}
+	if p.Root != nil {
+		redactParameters(p.Root.Request)
+	}
+}
+
+// redact hides the passwords of proxies: what the file of --metadata-file holds is often shown.
+func redact(p *provenance.ProvenancePredicateSLSA02) {
+	redactParameters(&p.Invocation.Parameters)
+	if p.BuildConfig == nil {
+		return
+	}
+	for _, step := range p.BuildConfig.Definition {
+		if env := step.Op.GetExec().GetMeta().GetProxyEnv(); env != nil {
+			for _, value := range []*string{&env.HttpProxy, &env.HttpsProxy, &env.FtpProxy,
+				&env.AllProxy} {
+				*value = redactURL(*value)
+			}
+		}
+	}
 }
 
 // recordedProvenance returns what the worker's build record has for the build with a reference, by

@@ -26,11 +26,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A build's caches may need secrets, and buildctl takes the attributes of a cache on its command
-// line only, where every user of the machine can read them. So buildctl is given a mark in the place
-// of each secret, and the relay's socket in the place of the worker's. The relay passes on all that
-// comes, and puts the secrets into the two requests that name caches: the one that starts a solve,
-// and the one in which buildctl then asks for the frontend.
+// A build's caches may need secrets, and so may its build arguments: a proxy's URL has a password.
+// buildctl takes both on its command line only, where every user of the machine can read them. So
+// buildctl is given a mark in the place of each secret of a cache, no such build argument, and the
+// relay's socket in the place of the worker's. The relay passes on all that comes, and puts what is
+// missing into two requests: the one that starts a solve, and the one in which buildctl then asks
+// for the frontend.
 
 // secretMark stands, with the index of the secret behind it, for the value of an attribute.
 const secretMark = "weft-secret:"
@@ -61,22 +62,28 @@ func (frameCodec) Name() string { return "proto" }
 
 // keyring knows the secrets of a build.
 type keyring struct {
-	secrets []string
+	secrets []string // of caches, by number
+	// options are those of the frontend that buildctl was not given.
+	options map[string]string
 	// aws finds the credentials that AWS's own programs would use; nil where there are none.
 	aws func(context.Context) (map[string]string, error)
 }
 
-// readSecrets takes the first line of in: a JSON array of strings.
-func readSecrets(in *bufio.Reader) ([]string, error) {
+// readSecrets takes the first line of in: a JSON object with the secrets of the caches, and with
+// further options.
+func readSecrets(in *bufio.Reader) (*keyring, error) {
 	line, err := in.ReadBytes('\n')
 	if err != nil {
 		return nil, errors.New("the secrets did not come")
 	}
-	var secrets []string
-	if err := json.Unmarshal(line, &secrets); err != nil {
-		return nil, errors.New("the secrets are no list of strings") // err may show a part of them
+	var given struct {
+		Secrets []string          `json:"secrets"`
+		Options map[string]string `json:"options"`
 	}
-	return secrets, nil
+	if err := json.Unmarshal(line, &given); err != nil {
+		return nil, errors.New("the secrets are not what they should be") // err may show a part of them
+	}
+	return &keyring{secrets: given.Secrets, options: given.Options, aws: awsCredentials}, nil
 }
 
 // awsCredentials are those that docker buildx gives an S3 cache: of the environment, of the files
@@ -159,6 +166,23 @@ func (k *keyring) fillOptions(ctx context.Context, options map[string]string) er
 	return nil
 }
 
+// addOptions adds what a frontend was not told yet. A request without a frontend, such as the one
+// with which buildctl begins, goes as it is: the worker keeps that one for its history.
+func (k *keyring) addOptions(frontend string, options map[string]string) map[string]string {
+	if frontend == "" || len(k.options) == 0 {
+		return options
+	}
+	if options == nil {
+		options = map[string]string{}
+	}
+	for key, value := range k.options {
+		if _, given := options[key]; !given {
+			options[key] = value
+		}
+	}
+	return options
+}
+
 // fillSolve puts the secrets into the request of a solve.
 func (k *keyring) fillSolve(ctx context.Context, data []byte) ([]byte, error) {
 	var req control.SolveRequest
@@ -177,6 +201,7 @@ func (k *keyring) fillSolve(ctx context.Context, data []byte) ([]byte, error) {
 	if err := k.fillOptions(ctx, req.FrontendAttrs); err != nil {
 		return nil, err
 	}
+	req.FrontendAttrs = k.addOptions(req.Frontend, req.FrontendAttrs)
 	return req.MarshalVT()
 }
 
@@ -195,6 +220,7 @@ func (k *keyring) fillFrontend(ctx context.Context, data []byte) ([]byte, error)
 	if err := k.fillOptions(ctx, req.FrontendOpt); err != nil {
 		return nil, err
 	}
+	req.FrontendOpt = k.addOptions(req.Frontend, req.FrontendOpt)
 	return req.MarshalVT()
 }
 

@@ -24,11 +24,13 @@ import (
 func noAWS(context.Context) (map[string]string, error) { return nil, errors.New("none") }
 
 func TestReadSecrets(t *testing.T) {
-	got, err := readSecrets(bufio.NewReader(strings.NewReader("[\"a\",\"b c\"]\nrest")))
-	if err != nil || len(got) != 2 || got[1] != "b c" {
-		t.Errorf("got %q, %v", got, err)
+	got, err := readSecrets(bufio.NewReader(strings.NewReader(
+		"{\"secrets\":[\"a\",\"b c\"],\"options\":{\"k\":\"v\"}}\nrest")))
+	if err != nil || len(got.secrets) != 2 || got.secrets[1] != "b c" || got.options["k"] != "v" {
+		t.Errorf("got %v, %v", got, err)
 	}
-	for _, text := range []string{"", "[\"a\"]", "{\"hush\":1}\n", "[hush]\n"} {
+	for _, text := range []string{"", "{\"secrets\":[\"hush\"]}", "[\"hush\"]\n", "{\"options\":hush}\n",
+		"{\"options\":{\"hush\":1}}\n"} {
 		_, err := readSecrets(bufio.NewReader(strings.NewReader(text)))
 		if err == nil || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%q: %v", text, err)
@@ -165,7 +167,8 @@ func startRelay(t *testing.T, w *fakeWorker, b *fakeBridge, keys *keyring) *grpc
 
 func TestRelaySolve(t *testing.T) {
 	w, b := &fakeWorker{}, &fakeBridge{}
-	conn := startRelay(t, w, b, &keyring{secrets: []string{"hush"}, aws: noAWS})
+	conn := startRelay(t, w, b, &keyring{secrets: []string{"hush"}, aws: noAWS,
+		options: map[string]string{"build-arg:HTTP_PROXY": "http://u:p@h", "target": "never"}})
 	c := control.NewControlClient(conn)
 	entry := func() *control.CacheOptionsEntry {
 		return &control.CacheOptionsEntry{Type: "azblob",
@@ -196,7 +199,7 @@ func TestRelaySolve(t *testing.T) {
 		t.Errorf("the frontend is told %s", text)
 	}
 
-	asked := &gateway.SolveRequest{
+	asked := &gateway.SolveRequest{Frontend: "dockerfile.v0",
 		FrontendOpt:  map[string]string{"cache-imports": string(imports), "target": "t"},
 		CacheImports: []*gateway.CacheOptionsEntry{{Type: "gha", Attrs: entry().Attrs}},
 	}
@@ -207,6 +210,17 @@ func TestRelaySolve(t *testing.T) {
 		strings.Contains(text, "weft-secret") || b.solved.FrontendOpt["target"] != "t" ||
 		b.solved.CacheImports[0].Attrs["secret_access_key"] != "hush" {
 		t.Errorf("the frontend is asked for with %v", b.solved)
+	}
+
+	if b.solved.FrontendOpt["build-arg:HTTP_PROXY"] != "http://u:p@h" {
+		t.Errorf("the frontend is told %v", b.solved.FrontendOpt)
+	}
+	if _, ok := got.FrontendAttrs["build-arg:HTTP_PROXY"]; ok {
+		t.Errorf("a request without a frontend has %v", got.FrontendAttrs)
+	}
+	if _, err := c.Solve(ctx, &control.SolveRequest{Frontend: "dockerfile.v0"}); err != nil ||
+		w.solved.FrontendAttrs["build-arg:HTTP_PROXY"] != "http://u:p@h" {
+		t.Errorf("a request with a frontend has %v, %v", w.solved.FrontendAttrs, err)
 	}
 
 	if _, err := c.Solve(ctx, &control.SolveRequest{}); err != nil {

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
@@ -275,5 +277,45 @@ func TestNotes(t *testing.T) {
 	if lines[0] != `{"note":"one"}` || !strings.Contains(lines[len(lines)-1], "more such files") ||
 		len(lines) != maxNotes+1 || slices.Contains(lines[1:], lines[0]) {
 		t.Errorf("got %d lines: %q", len(lines), lines)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for given, want := range map[string]string{
+		"http://u:p@h:1/x":  "http://xxxxx@h:1/x",
+		"u:p@h:1":           "xxxxx@h:1",
+		"http://h:1":        "http://h:1",
+		"http://h/a@b":      "http://h/a@b",
+		"http://u:p@@h/":    "http://xxxxx@h/",
+		"":                  "",
+		"localhost,.corp/@": "localhost,.corp/@",
+	} {
+		if got := redactURL(given); got != want {
+			t.Errorf("%q: got %q, want %q", given, got, want)
+		}
+	}
+	args := func() map[string]string {
+		return map[string]string{"build-arg:http_Proxy": "u:p@h", "build-arg:URL": "http://u:p@h",
+			"http_proxy": "u:p@h"}
+	}
+	p := &types.ProvenancePredicateSLSA02{}
+	p.Invocation.Parameters.Args = args()
+	p.Invocation.Parameters.Root = &types.RequestProvenance{Request: &types.Parameters{Args: args()}}
+	p.Invocation.Parameters.Inputs = map[string]*types.RequestProvenance{
+		"none": nil, "one": {Request: &types.Parameters{Args: args()}}}
+	env := &pb.ProxyEnv{HttpProxy: "u:p@h", HttpsProxy: "h", AllProxy: "u@h"}
+	p.BuildConfig = &types.BuildConfig{Definition: []types.BuildStep{{}, {Op: &pb.Op{
+		Op: &pb.Op_Exec{Exec: &pb.ExecOp{Meta: &pb.Meta{ProxyEnv: env}}}}}}}
+	redact(p)
+	for _, got := range []map[string]string{p.Invocation.Parameters.Args,
+		p.Invocation.Parameters.Root.Request.Args,
+		p.Invocation.Parameters.Inputs["one"].Request.Args} {
+		if got["build-arg:http_Proxy"] != "xxxxx@h" || got["build-arg:URL"] != "http://u:p@h" ||
+			got["http_proxy"] != "u:p@h" {
+			t.Errorf("got %q", got)
+		}
+	}
+	if env.HttpProxy != "xxxxx@h" || env.HttpsProxy != "h" || env.AllProxy != "xxxxx@h" {
+		t.Errorf("got %v", env)
 	}
 }
