@@ -28,6 +28,7 @@ struct weft_git_remote {
     char *program;
     char *config;         /* a file: the remote's URL, and credentials */
     char *repo;           /* a bare repository; NULL: not made yet */
+    int n_repos;          /* that have been made */
     char *shown;          /* the URL, for errors */
     struct weft_strv env; /* whole */
 };
@@ -264,7 +265,10 @@ static char *complaint(const struct weft_git_remote *g, const char *text)
 
     weft_split(text, '\n', &lines);
     for (size_t i = 0; i < lines.n; i++) {
-        bool skip = !*lines.v[i];
+        bool skip;
+
+        lines.v[i][strcspn(lines.v[i], "\r")] = '\0';
+        skip = !*lines.v[i];
 
         for (size_t k = 0; k < sizeof(noise) / sizeof(noise[0]); k++) {
             skip |= weft_starts_with(lines.v[i], noise[k]);
@@ -292,17 +296,18 @@ static int git_failed(const struct weft_git_remote *g, const char *text, struct 
     return weft_err_hint(err, "%s", hint_of(g, text));
 }
 
+/* A new repository, in the place of the last one. */
 static int make_repo(struct weft_git_remote *g, const char *commit, struct weft_err **err)
 {
-    weft_auto_free char *repo =
-        weft_fmt("%s/%s", g->opts.dir, commit && strlen(commit) == 64 ? "sha256" : "sha1");
+    bool sha256 = commit && strlen(commit) == 64;
+    weft_auto_free char *repo = weft_fmt("%s/repo-%d", g->opts.dir, g->n_repos++);
     weft_auto_free char *text = NULL;
     int code;
 
     free(weft_steal(&g->repo));
-    code = run(g, true, &text, err, "init", "-q", "--bare", "--template=",
-               commit && strlen(commit) == 64 ? "--object-format=sha256" : "--object-format=sha1",
-               repo, NULL);
+    code = run(g, true, &text, err, "init", "-q", "--bare",
+               "--template=", sha256 ? "--object-format=sha256" : "--object-format=sha1", repo,
+               NULL);
     if (code > 0) {
         return weft_fail(err, WEFT_E_CHILD, "git init %s: %s", repo, text);
     }
@@ -338,38 +343,28 @@ static char *full_ref(const char *prefix, const char *ref)
 }
 
 /* Find a ref in the list, in BuildKit's order. */
-static bool find_ref(const char *text, const char *wanted, char **ref, char **commit)
+static bool find_ref(const char *text, const char *wanted, struct weft_git_found *out)
 {
     weft_auto_free char *whole = full_ref("refs/", wanted);
     weft_auto_free char *head = full_ref("refs/heads/", wanted);
     weft_auto_free char *tag = full_ref("refs/tags/", wanted);
-    weft_auto_free char *peeled = NULL;
-    const char *found = whole;
+    const char *const names[] = {whole, head, tag};
 
-    *commit = listed(text, whole);
-    if (!*commit) {
-        found = head;
-        *commit = listed(text, head);
-    }
-    if (!*commit) {
-        found = tag;
-        *commit = listed(text, tag);
-    }
-    if (!*commit) {
-        return false;
-    }
-    peeled = weft_fmt("%s^{}", found); /* an annotated tag is an object of its own */
-    {
-        char *inner = listed(text, peeled);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        weft_auto_free char *peeled = weft_fmt("%s^{}", names[i]);
 
-        if (inner) {
-            free(*commit);
-            *commit = inner;
+        out->object = listed(text, names[i]);
+        if (out->object) {
+            out->commit = listed(text, peeled); /* of an annotated tag */
+            if (!out->commit) {
+                out->commit = weft_xstrdup(out->object);
+            }
+            /* a short name is a branch to BuildKit */
+            out->ref = weft_xstrdup(names[i] == head ? wanted : names[i]);
+            return true;
         }
     }
-    /* a short name is a branch to BuildKit */
-    *ref = weft_xstrdup(found == head ? wanted : found);
-    return true;
+    return false;
 }
 
 static int ask(struct weft_git_remote *g, const char *wanted, char **text, struct weft_err **err)
@@ -383,52 +378,78 @@ static int ask(struct weft_git_remote *g, const char *wanted, char **text, struc
     return code == 0 ? 0 : git_failed(g, *text, err);
 }
 
-static int check_commit(const struct weft_git_remote *g, const char *commit, struct weft_err **err)
+static bool begins_with(const char *commit, const char *checksum)
+{
+    return strncasecmp(commit, checksum, strlen(checksum)) == 0;
+}
+
+static int check_commit(const struct weft_git_remote *g, const struct weft_git_found *found,
+                        struct weft_err **err)
 {
     const char *checksum = g->opts.url->checksum;
 
-    if (!checksum || strncasecmp(commit, checksum, strlen(checksum)) == 0) {
+    if (!checksum || begins_with(found->commit, checksum) || begins_with(found->object, checksum)) {
         return 0;
     }
     return weft_fail(err, WEFT_E_USAGE, "%s: %s is commit %s, and the URL wants %s", g->shown,
-                     g->opts.url->ref ? g->opts.url->ref : "HEAD", commit, checksum);
+                     g->opts.url->ref ? g->opts.url->ref : "HEAD", found->commit, checksum);
 }
 
-int weft_git_remote_resolve(struct weft_git_remote *g, char **ref, char **commit,
+/* Ask the server for the URL's ref. Found or not. */
+static int find(struct weft_git_remote *g, struct weft_git_found *found, struct weft_err **err)
+{
+    const char *ref = g->opts.url->ref;
+    weft_auto_free char *text = NULL;
+
+    if (make_repo(g, NULL, err) < 0 || ask(g, ref ? ref : "HEAD", &text, err) < 0) {
+        return -1;
+    }
+    if (ref) {
+        find_ref(text, ref, found);
+        return 0;
+    }
+    found->commit = listed(text, "HEAD");
+    found->object = weft_xstrdup_null(found->commit);
+    return 0;
+}
+
+int weft_git_remote_resolve(struct weft_git_remote *g, struct weft_git_found *out,
                             struct weft_err **err)
 {
     const struct weft_git_url *u = g->opts.url;
-    weft_auto_free char *text = NULL;
-    weft_auto_free char *found_ref = NULL;
-    weft_auto_free char *found = NULL;
+    bool is_commit = u->ref && weft_git_is_commit(u->ref);
+    struct weft_git_found found = {0};
+    int rc = 0;
 
-    if (u->ref && weft_git_is_commit(u->ref)) {
-        found_ref = weft_xstrdup(u->ref);
-        found = weft_xstrdup(u->ref);
-    } else if (u->by_commit) {
-        found_ref = weft_xstrdup_null(u->ref);
-        found = weft_xstrdup(u->checksum);
+    if (is_commit || u->by_commit) {
+        found.ref = weft_xstrdup_null(u->ref);
+        found.commit = weft_xstrdup(is_commit ? u->ref : u->checksum);
+        found.object = weft_xstrdup(found.commit);
     } else {
-        if (make_repo(g, NULL, err) < 0 || ask(g, u->ref ? u->ref : "HEAD", &text, err) < 0) {
-            return -1;
-        }
-        if (!u->ref) {
-            found = listed(text, "HEAD");
-        } else {
-            find_ref(text, u->ref, &found_ref, &found);
-        }
+        rc = find(g, &found, err);
     }
-    if (!found) {
+    if (rc == 0 && !found.commit) {
         weft_fail(err, WEFT_E_USAGE, "%s has no %s%s", g->shown,
                   u->ref ? "branch or tag " : "default branch", u->ref ? u->ref : "");
-        return weft_err_hint(err, "git ls-remote --heads --tags %s", g->shown);
+        rc = weft_err_hint(err, "git ls-remote --heads --tags %s", g->shown);
     }
-    if (check_commit(g, found, err) < 0) {
+    if (rc == 0) {
+        rc = check_commit(g, &found, err);
+    }
+    if (rc < 0) {
+        weft_git_found_finish(&found);
         return -1;
     }
-    *ref = weft_steal(&found_ref);
-    *commit = weft_steal(&found);
+    *out = found;
     return 0;
+}
+
+void weft_git_found_finish(struct weft_git_found *f)
+{
+    free(f->ref);
+    free(f->commit);
+    free(f->object);
+    *f = (struct weft_git_found){0};
 }
 
 /* ---- what is in it ---- */
@@ -474,7 +495,8 @@ static int look_through(struct weft_git_remote *g, const char *commit, const cha
     return look(g, commit, path, err);
 }
 
-static int fetch(struct weft_git_remote *g, const char *commit, struct weft_err **err)
+/* `files`: with all of them, and not one by one when they are looked at. */
+static int fetch(struct weft_git_remote *g, const char *commit, bool files, struct weft_err **err)
 {
     weft_auto_free char *text = NULL;
     int code;
@@ -482,8 +504,8 @@ static int fetch(struct weft_git_remote *g, const char *commit, struct weft_err 
     if (make_repo(g, commit, err) < 0) {
         return -1;
     }
-    code = run(g, true, &text, err, "fetch", "-q", "--depth=1", "--no-tags", "--filter=blob:none",
-               "origin", commit, NULL);
+    code = run(g, true, &text, err, "fetch", "-q", "--depth=1", "--no-tags",
+               files ? "--no-filter" : "--filter=blob:none", "origin", commit, NULL);
     if (code < 0) {
         return weft_err_wrap(err, "%s", g->shown);
     }
@@ -511,6 +533,14 @@ static int read_blob(struct weft_git_remote *g, const char *commit, const char *
     weft_auto_free char *found = NULL;
     int code = run(g, false, &found, err, "cat-file", "blob", object, NULL);
 
+    if (code > 0) {
+        /* by the protocol's old version, which ssh servers often have, no single file can be got */
+        if (fetch(g, commit, true, err) < 0) {
+            return -1;
+        }
+        free(weft_steal(&found));
+        code = run(g, false, &found, err, "cat-file", "blob", object, NULL);
+    }
     if (code != 0) {
         return code < 0 ? -1 : weft_fail(err, WEFT_E_NET, "%s: cannot read %s", g->shown, path);
     }
@@ -525,7 +555,7 @@ int weft_git_remote_read(struct weft_git_remote *g, const char *commit, const ch
                          char **text, struct weft_err **err)
 {
     const char *subdir = g->opts.url->subdir;
-    int rc = fetch(g, commit, err) < 0 ? -1 : check_subdir(g, commit, err);
+    int rc = fetch(g, commit, false, err) < 0 ? -1 : check_subdir(g, commit, err);
 
     for (size_t i = 0; rc > 0 && names[i]; i++) {
         weft_auto_free char *path = subdir ? weft_path_join(subdir, names[i])

@@ -38,20 +38,27 @@ void weft_git_remote_closep(struct weft_git_remote **g);
  * Blocking, and up to 10 minutes each.
  */
 
-/**
- * The commit of the URL's ref at this moment, by BuildKit's rules: a branch goes before a tag, and
- * no ref is HEAD. `ref` is set to what BuildKit calls it, NULL for HEAD. Caller frees both.
- */
-int weft_git_remote_resolve(struct weft_git_remote *g, char **ref, char **commit,
+/** Where a ref stands. Start from {0}; end with weft_git_found_finish. */
+struct weft_git_found {
+    char *ref;    /* as BuildKit takes it: "main", "refs/tags/v1"; NULL: HEAD */
+    char *commit; /* 40 or 64 hex digits */
+    char *object; /* what to fetch: the same, or the annotated tag, since servers that speak the
+                     protocol's old version give out nothing but what a ref names */
+};
+void weft_git_found_finish(struct weft_git_found *f);
+
+/** The URL's ref at this moment, by BuildKit's rules: a branch goes before a tag, and no ref is
+ * HEAD. */
+int weft_git_remote_resolve(struct weft_git_remote *g, struct weft_git_found *out,
                             struct weft_err **err);
 
 /**
- * Get the commit without its history, and with its files only where the server leaves no choice;
- * then the text of the first of `names` (NULL-terminated; each relative to the URL's directory,
- * which must be there). Returns 1 with *text (caller frees); 0 where one is there but cannot be
- * seen like this (a link, or in a submodule), or `names` is empty; -1.
+ * Get an object of weft_git_remote_resolve without its history, and with its files only where the
+ * server leaves no choice; then the text of the first of `names` (NULL-terminated; each relative to
+ * the URL's directory, which must be there). Returns 1 with *text (caller frees); 0 where one is
+ * there but cannot be seen like this (a link, or in a submodule), or `names` is empty; -1.
  */
-int weft_git_remote_read(struct weft_git_remote *g, const char *commit, const char *const *names,
+int weft_git_remote_read(struct weft_git_remote *g, const char *object, const char *const *names,
                          char **text, struct weft_err **err);
 
 #endif

@@ -267,8 +267,8 @@ static int git_authorization(const struct weft_fetch *f, const struct weft_git_u
         if (rc < 0) {
             return -1;
         }
-        if (rc > 0 && value[strcspn(value, "\r\n")]) {
-            return weft_fail(err, WEFT_E_USAGE, "the secret %s has more than one line", id);
+        if (rc > 0 && i % 2 == 0 && value[strcspn(value, "\r\n")]) {
+            return weft_fail(err, WEFT_E_USAGE, "the secret %s, a header, ends with a newline", id);
         }
         if (rc > 0 && i % 2 == 0) {
             *out = weft_steal(&value);
@@ -290,8 +290,7 @@ struct pin {
     struct weft_git_remote *remote;
     char *authorization;
     char *dir;
-    char *ref;
-    char *commit;
+    struct weft_git_found found;
 };
 
 static void pin_finish(struct pin *p)
@@ -300,8 +299,7 @@ static void pin_finish(struct pin *p)
     weft_git_url_finish(&p->url);
     wipe_freep(&p->authorization);
     free(p->dir);
-    free(p->ref);
-    free(p->commit);
+    weft_git_found_finish(&p->found);
 }
 #define auto_pin __attribute__((cleanup(pin_finish))) struct pin
 
@@ -310,6 +308,7 @@ static int pin_git(struct weft_fetch *f, const char *url, struct pin *p, struct 
 {
     weft_auto_free char *shown = NULL;
     weft_auto_free char *is = NULL;
+    const char *ref;
 
     if (weft_git_url_parse(url, &p->url, err) < 0 ||
         git_authorization(f, &p->url, &p->authorization, err) < 0) {
@@ -323,12 +322,14 @@ static int pin_git(struct weft_fetch *f, const char *url, struct pin *p, struct 
                                                             .ssh = &f->r->ssh,
                                                             .cancel = f->cancel},
                              err);
-    if (!p->remote || weft_git_remote_resolve(p->remote, &p->ref, &p->commit, err) < 0) {
+    if (!p->remote || weft_git_remote_resolve(p->remote, &p->found, err) < 0) {
         return -1;
     }
+    ref = p->found.ref;
     shown = weft_git_url_shown(&p->url);
-    is = p->ref && strcmp(p->ref, p->commit) != 0 ? weft_fmt("%s is commit %s", p->ref, p->commit)
-                                                  : weft_fmt("commit %s", p->commit);
+    is = ref && strcmp(ref, p->found.commit) != 0
+             ? weft_fmt("%s is commit %s", ref, p->found.commit)
+             : weft_fmt("commit %s", p->found.commit);
     say(f->r, shown, is);
     return 0;
 }
@@ -349,15 +350,15 @@ int weft_fetch_git(struct weft_fetch *f, struct weft_err **err)
         return -1;
     }
     shown = weft_git_url_shown(&p.url);
-    rc = weft_git_remote_read(p.remote, p.commit, inside ? names : none, &text, err);
+    rc = weft_git_remote_read(p.remote, p.found.object, inside ? names : none, &text, err);
     if (rc < 0 || (inside && rc > 0 && weft_fetch_see(f, text, strlen(text), err) < 0)) {
         return -1;
     }
     if (inside) {
         f->r->pinned.shown = weft_fmt("%s in %s", names[0], shown);
     }
-    f->r->pinned.context = weft_git_url_pinned(&p.url, p.ref, p.commit);
-    f->r->pinned.context_plain = weft_git_url_pinned_plain(&p.url, p.commit);
+    f->r->pinned.context = weft_git_url_pinned(&p.url, p.found.ref, p.found.object);
+    f->r->pinned.context_plain = weft_git_url_pinned_plain(&p.url, p.found.object);
     return weft_rmtree(p.dir, err);
 }
 
@@ -468,11 +469,11 @@ static int pin_named(struct weft_fetch *f, struct weft_named_context *c, struct 
         return 0;
     case WEFT_CONTEXT_GIT:
         if (pin_git(f, c->url, &p, err) < 0 ||
-            weft_git_remote_read(p.remote, p.commit, none, &text, err) < 0) {
+            weft_git_remote_read(p.remote, p.found.object, none, &text, err) < 0) {
             return -1;
         }
-        c->pinned = weft_git_url_pinned(&p.url, p.ref, p.commit);
-        c->pinned_plain = weft_git_url_pinned_plain(&p.url, p.commit);
+        c->pinned = weft_git_url_pinned(&p.url, p.found.ref, p.found.object);
+        c->pinned_plain = weft_git_url_pinned_plain(&p.url, p.found.object);
         return weft_rmtree(p.dir, err);
     case WEFT_CONTEXT_DIR:
     case WEFT_CONTEXT_OCI_LAYOUT:

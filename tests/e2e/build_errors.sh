@@ -135,7 +135,9 @@ mkdir empty
 refused 'no Dockerfile (nor dockerfile) in' empty
 refused 'there is no gone' -f gone ctx
 refused '--file ctx/Dockerfile' -f Dockerfile ctx
-refused 'standard input' -f - ctx
+says 2 'standard input, the Dockerfile, is empty' "$WEFT" build -f - ctx </dev/null
+[[ ! -e $WEFT_RUNTIME_DIR ]] || fail "-f -: something was started"
+rm -r "$WEFT_STATE_DIR"
 mkdir -p odd/Dockerfile
 refused 'is not a regular file' odd
 head -c 17000000 /dev/zero >big

@@ -76,7 +76,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding") or "",
             "GIT_PROTOCOL": self.headers.get("Git-Protocol") or "",
         }
-        out = subprocess.run(["git", "http-backend"], input=body, env=env, stdout=subprocess.PIPE).stdout
+        out = subprocess.run(["git", "http-backend"], input=body, env=env, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL).stdout
         head, _, body = out.partition(b"\r\n\r\n")
         status, headers = 200, []
         for line in head.decode().split("\r\n"):
