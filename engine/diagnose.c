@@ -220,8 +220,8 @@ static bool moved(const struct weft_failure_facts *f, struct weft_diagnosis *d)
         return false;
     }
     set(d, WEFT_CAUSE_MOVED,
-        weft_xstrdup("a URL has other content than when the build began, and no two platforms are "
-                     "built from different ones"),
+        weft_xstrdup("a URL has other content than the one it is pinned to: by ADD --checksum, or, "
+                     "for all platforms alike, when the build began"),
         weft_xstrdup("build again\nif it changes each time: curl URL | weft build [FLAGS] -"));
     return true;
 }

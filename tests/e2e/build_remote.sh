@@ -221,7 +221,7 @@ done
 cp srv/files/m.tgz.2 srv/files/m.tgz.3
 cp srv/files/m.tgz.1 srv/files/m.tgz.2
 refused 1 'digest mismatch' --platform $both --workers=platform --no-cache "$web/moving/m.tgz"
-grep -q 'has other content than when the build began' log || fail "$(cat log)"
+grep -q 'has other content than the one it is pinned to' log || fail "$(cat log)"
 
 note "named contexts"
 printf 'FROM img\nCOPY --from=git v /git\nCOPY --from=http context /http\n' >named

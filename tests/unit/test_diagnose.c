@@ -37,6 +37,8 @@ static const struct {
     {"runc run failed: unable to start container process: error setting rlimit type 8: operation "
      "not permitted",
      NULL, false, WEFT_CAUSE_LIMIT, "than the worker has", "ulimit -Ha"},
+    {"digest mismatch sha256:01: sha256:23", NULL, false, WEFT_CAUSE_MOVED, "other content",
+     "build again"},
     {"exit code: 137: context canceled: context canceled", NULL, false, WEFT_CAUSE_UNKNOWN, "", ""},
     {"exit code: 2", "file.c:3: error: stray", true, WEFT_CAUSE_UNKNOWN, "", ""},
     {"exit code: 1", "apt-get install qemu-user-static\nqemu-img: Could not open 'disk'", true,

@@ -82,7 +82,23 @@ static void test_path_names(void **state)
         {"a/", "a", ""}, {"/", "/", ""},   {"", ".", ""},
     };
 
+    static const struct {
+        const char *path;
+        const char *want;
+    } cleaned[] = {
+        {"a", "a"},      {"/a//b/", "a/b"}, {"./a/./b/.", "a/b"},
+        {"a/../b", "b"}, {"../../a", "a"},  {"a/b/../..", NULL},
+        {"", NULL},      {"/", NULL},       {"..a/b..", "..a/b.."},
+    };
+
     (void)state;
+    for (size_t i = 0; i < COUNT(cleaned); i++) {
+        weft_auto_free char *s = weft_path_clean(cleaned[i].path);
+
+        if (!weft_str_eq(s, cleaned[i].want)) {
+            fail_msg("%s: %s", cleaned[i].path, s);
+        }
+    }
     for (size_t i = 0; i < COUNT(joins); i++) {
         weft_auto_free char *s = weft_path_join(joins[i].dir, joins[i].name);
 

@@ -61,6 +61,24 @@ static void test_slots(void **state)
     }
 }
 
+/* A context that BuildKit fetches is fetched by one worker. */
+static void test_remote(void **state)
+{
+    static char url[] = "https://h/x";
+    struct weft_request r = {.platforms = platforms, .n_platforms = 2, .pinned.context = url};
+    struct weft_plan p = {0};
+
+    (void)state;
+    weft_plan_make(&r, NULL, false, 0, &p);
+    assert_int_equal(p.reason, WEFT_PLAN_REMOTE);
+    assert_int_equal(p.n_slots, 1);
+    weft_plan_finish(&p);
+    r.workers = WEFT_WORKERS_PLATFORM;
+    weft_plan_make(&r, NULL, false, 0, &p);
+    assert_int_equal(p.n_slots, 2);
+    weft_plan_finish(&p);
+}
+
 /* arm/v5 and v6 need other handlers for the same machine than arm/v7 and the rest. */
 static void test_clashes(void **state)
 {
@@ -122,7 +140,8 @@ static void test_tree_bytes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slots), cmocka_unit_test(test_clashes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slots), cmocka_unit_test(test_remote),
+                                       cmocka_unit_test(test_clashes),
                                        cmocka_unit_test(test_tree_bytes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -533,6 +533,23 @@ static void test_call(void **state)
     }
 }
 
+static void test_secret_values(void **state)
+{
+    struct weft_request r = {0};
+    weft_auto_free char *file = NULL;
+    weft_auto_free char *variable = NULL;
+    weft_auto_free char *none = NULL;
+
+    (void)state;
+    assert_int_equal(parse("ctx --secret id=a,src=secret --secret id=b,env=WT_SET", &r, NULL), 0);
+    assert_int_equal(weft_request_secret(&r, "a", &file, NULL), 1);
+    assert_int_equal(weft_request_secret(&r, "b", &variable, NULL), 1);
+    assert_int_equal(weft_request_secret(&r, "", &none, NULL), 0);
+    assert_string_equal(variable, getenv("WT_SET"));
+    assert_non_null(file);
+    weft_request_finish(&r);
+}
+
 static void test_log_dir(void **state)
 {
     struct weft_request r = {0};
@@ -936,10 +953,10 @@ static void test_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),    cmocka_unit_test(test_call),
-        cmocka_unit_test(test_log_dir),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_terminal),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_accepted),      cmocka_unit_test(test_call),
+        cmocka_unit_test(test_secret_values), cmocka_unit_test(test_log_dir),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_terminal),      cmocka_unit_test(test_help),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -215,6 +215,63 @@ static void test_contexts(void **state)
     free(text);
 }
 
+/* What is fetched, by which names, and what an older frontend is told. */
+static void test_remote(void **state)
+{
+    struct weft_request r = request(two, 1);
+    char url[] = "https://h/x.git";
+    char query[] = "https://h/x.git?checksum=1";
+    char plain[] = "https://h/x.git#1";
+    char name[] = "lib";
+    char image[] = "docker-image://lib@sha256:1";
+    char policy[] = "/policy.json";
+    struct weft_named_context contexts[] = {
+        {.name = name, .kind = WEFT_CONTEXT_IMAGE, .url = image, .pinned = image},
+        {.name = name, .kind = WEFT_CONTEXT_GIT, .url = url, .pinned = query},
+    };
+    weft_auto_strv argv = {0};
+    char *text;
+
+    (void)state;
+    r.source = WEFT_SOURCE_GIT;
+    r.context_url = url;
+    r.pinned = (struct weft_pinned){.context = query, .context_plain = plain, .policy = policy};
+    text = joined(&r, NULL, false, false);
+    assert_has(text, "\n--opt\ncontext=https://h/x.git?checksum=1\n");
+    assert_has(text, "\n--opt\ndockerfilekey=dockerfile\n");
+    assert_has(text, "\n--opt\nfrontend.caps=moby.buildkit.frontend.gitquerystring\n");
+    assert_has(text, "\n--source-policy-file\n/policy.json\n");
+    assert_lacks(text, "local-sessionid:context");
+    free(text);
+
+    r.dockerfile = NULL;
+    r.contexts = contexts;
+    r.n_contexts = 2;
+    text = joined(&r, NULL, false, false);
+    assert_has(text, "\n--opt\nfilename=Dockerfile\n");
+    assert_has(text, "\n--opt\ncontext:lib=docker-image://lib@sha256:1\n");
+    assert_has(text, "\n--opt\nfrontend.caps=moby.buildkit.frontend.contexts+forward,"
+                     "moby.buildkit.frontend.gitquerystring+forward\n");
+    assert_lacks(text, "dockerfilekey");
+    assert_lacks(text, "local-sessionid:dockerfile");
+    free(text);
+
+    r.n_contexts = 1;
+    r.dockerfile_name = name;
+    weft_solve_argv(&(struct weft_solve){.request = &r,
+                                         .platform = &two[0],
+                                         .address = "unix:///s",
+                                         .session_id = "SESSION",
+                                         .forwarded = true,
+                                         .metadata_file = "/m"},
+                    &argv);
+    text = weft_strv_join(&argv, "\n");
+    assert_has(text, "\n--opt\nfilename=lib\n");
+    assert_has(text, "\n--opt\ncontext=https://h/x.git#1\n");
+    assert_lacks(text, "gitquerystring");
+    free(text);
+}
+
 static void test_context_slot(void **state)
 {
     struct weft_request r = request(two, 1);
@@ -341,11 +398,11 @@ static void test_attests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_least),    cmocka_unit_test(test_os_version),
-        cmocka_unit_test(test_flags),    cmocka_unit_test(test_shown),
-        cmocka_unit_test(test_contexts), cmocka_unit_test(test_context_slot),
-        cmocka_unit_test(test_syntax),   cmocka_unit_test(test_attests),
-        cmocka_unit_test(test_call),
+        cmocka_unit_test(test_least),        cmocka_unit_test(test_os_version),
+        cmocka_unit_test(test_flags),        cmocka_unit_test(test_shown),
+        cmocka_unit_test(test_contexts),     cmocka_unit_test(test_remote),
+        cmocka_unit_test(test_context_slot), cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_attests),      cmocka_unit_test(test_call),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

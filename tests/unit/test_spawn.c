@@ -936,6 +936,23 @@ static void test_run_input(void **state)
     assert_err(&err, WEFT_E_INTERNAL, 0, "4097 bytes");
 }
 
+static void test_run_env(void **state)
+{
+    static const char *const env[] = {"A=b", "PATH=/usr/bin:/bin", NULL};
+    weft_auto_free char *name = weft_xstrdup("env");
+    char *argv[] = {name, NULL};
+    weft_auto_free char *text = NULL;
+
+    (void)state;
+    setenv("WEFT_TEST_A", "ours", 1);
+    assert_int_equal(
+        weft_run(&(struct weft_run_opts){.file = "/usr/bin/env", .argv = argv, .env = env}, &text,
+                 NULL),
+        0);
+    unsetenv("WEFT_TEST_A");
+    assert_string_equal(text, "A=b\nPATH=/usr/bin:/bin\n");
+}
+
 /* Waits for the end of a process that is no child of ours. */
 static bool goes_away(pid_t pid)
 {
@@ -1208,6 +1225,7 @@ int main(void)
         spawn_test(test_capture_limit),
         spawn_test(test_capture_grandchild),
         spawn_test(test_run_input),
+        spawn_test(test_run_env),
         spawn_test(test_run_timeout),
         spawn_test(test_run_cancel),
         spawn_test(test_run_times),
