@@ -160,14 +160,20 @@ static bool is_build(const char *command)
     return strcmp(command, "build") == 0 || strcmp(command, "b") == 0;
 }
 
-/* The address is ours to give. */
+/* The address is ours to give, and with it how it is connected to. */
 static int check_args(char **args, struct weft_err **err)
 {
+    static const char *const ours[] = {"addr",   "tlscacert", "tlscert",
+                                       "tlskey", "tlsdir",    "tlsservername"};
+
     for (char **a = args; *a && strcmp(*a, "--") != 0; a++) {
-        if (is_flag(*a, "addr")) {
-            weft_fail(err, WEFT_E_USAGE,
-                      "--addr: weft buildctl starts the worker that it talks to");
-            return weft_err_hint(err, "leave it out; for another buildkitd, run buildctl itself");
+        for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+            if (is_flag(*a, ours[i])) {
+                weft_fail(err, WEFT_E_USAGE,
+                          "--%s: weft buildctl starts the worker that it talks to", ours[i]);
+                return weft_err_hint(err,
+                                     "leave it out; for another buildkitd, run buildctl itself");
+            }
         }
     }
     if (getenv("BUILDKIT_HOST") && *getenv("BUILDKIT_HOST")) {
@@ -177,10 +183,9 @@ static int check_args(char **args, struct weft_err **err)
     return 0;
 }
 
-/* The value of `--opt platform=...`, the last one; NULL: none. Borrowed. */
-static const char *platforms_of(char **args)
+/* The value of `--opt NAME=...`, the last one; `name` ends with "=". NULL: none. Borrowed. */
+static const char *opt_value(char **args, const char *name)
 {
-    static const char key[] = "platform=";
     const char *found = NULL;
 
     for (char **a = args; *a; a++) {
@@ -188,8 +193,8 @@ static const char *platforms_of(char **args)
                             : strchr(*a, '=')   ? strchr(*a, '=') + 1
                                                 : a[1];
 
-        if (value && weft_starts_with(value, key)) {
-            found = value + strlen(key);
+        if (value && weft_starts_with(value, name)) {
+            found = value + strlen(name);
         }
     }
     return found;
@@ -202,7 +207,7 @@ static const char *platforms_of(char **args)
  */
 static int need_platforms(struct weft_worker_config *cfg, char **args, struct weft_err **err)
 {
-    const char *text = platforms_of(args);
+    const char *text = opt_value(args, "platform=");
     weft_auto_strv names = {0};
     weft_auto_free const struct weft_platform_info **found = NULL;
     size_t n = 0;
@@ -299,6 +304,21 @@ static void make_argv(const struct weft_worker *w, const struct weft_registry_ho
     }
 }
 
+/* buildctl takes the last cgroup-parent: one of the user's would undo ours. */
+static int check_salt(const struct weft_worker_config *cfg, char **args, char **command,
+                      struct weft_err **err)
+{
+    weft_auto_free char *salt = weft_worker_config_salt(cfg);
+
+    if (salt && is_build(*command) && opt_value(args, "cgroup-parent=")) {
+        weft_fail(err, WEFT_E_USAGE,
+                  "--opt cgroup-parent: with other CPU models than those of --cpu=baseline it is "
+                  "what keeps their steps apart in the cache");
+        return weft_err_hint(err, "leave it out; start weft in that cgroup");
+    }
+    return 0;
+}
+
 /* Start it, or find it up. What is to be run is put into the others; the lock that holds the worker
  * is returned, or -1. */
 static int hold_worker(const struct weft_worker_options *options, char **args, char **command,
@@ -308,7 +328,7 @@ static int hold_worker(const struct weft_worker_options *options, char **args, c
     struct weft_worker *w = NULL;
     int fd = -1;
 
-    if (cfg && need_platforms(cfg, args, err) == 0 &&
+    if (cfg && need_platforms(cfg, args, err) == 0 && check_salt(cfg, args, command, err) == 0 &&
         weft_worker_acquire(cfg, slot, &interrupted, &w, err) == 0) {
         if (w->note) {
             weft_info("%s", w->note);

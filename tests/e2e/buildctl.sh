@@ -39,7 +39,8 @@ note "without a worker"
 expect "version" "$("$WEFT" buildctl --version)" "$("$WEFT_LIBEXEC/buildctl" --version)"
 "$WEFT" buildctl build --help | grep -e --metadata-file >/dev/null || fail "no help of buildctl's"
 "$WEFT" buildctl -- --help | grep '^ *prune-histories' >/dev/null || fail "no help of buildctl's"
-for args in '' '--addr tcp://localhost:1 du' 'du --addr=unix:///x' '--cpu'; do
+for args in '' '--addr tcp://localhost:1 du' 'du --addr=unix:///x' '--tlscacert ca.pem du' '-tlsdir=x du' '--cpu' \
+    '--cpu max build --opt platform=linux/arm64 --opt cgroup-parent=x'; do
     rc=0
     # shellcheck disable=SC2086 # words are meant
     "$WEFT" buildctl $args 2>err || rc=$?
@@ -109,6 +110,8 @@ mapfile -t args < <(build_argv)
 WEFT_CONFIG=$PWD/config.yaml "$WEFT" buildctl "${args[@]}" --opt platform=linux/arm64 >log 2>&1 || fail "$(tail log)"
 WEFT_CONFIG=$PWD/config.yaml "$WEFT" buildctl "${args[@]}" --opt platform=linux/arm64 >log 2>&1 || fail "$(tail log)"
 run_cached || fail "the same CPU model, and no cache: $(cat log)"
+"$WEFT" buildctl --cpu=baseline "${args[@]}" --opt platform=linux/arm64 --opt=cgroup-parent=x >log 2>&1 ||
+    fail "cgroup-parent is refused where it is not used: $(tail log)"
 "$WEFT" buildctl --cpu=baseline "${args[@]}" --opt platform=linux/arm64 >log 2>&1 || fail "$(tail log)"
 ! run_cached || fail "another CPU model, and its step is from the cache"
 
