@@ -26,6 +26,13 @@ struct git {
     const char *dir;
 };
 
+static void git_argv(const struct git *g, struct weft_strv *argv)
+{
+    weft_strv_add(argv, "git");
+    weft_strv_add(argv, "-C");
+    weft_strv_add(argv, g->dir);
+}
+
 /* The first line of what git says; NULL where it fails or says nothing. Caller frees. */
 static char *ask(const struct git *g, ...)
 {
@@ -34,9 +41,7 @@ static char *ask(const struct git *g, ...)
     const char *arg;
     va_list args;
 
-    weft_strv_add(&argv, "git");
-    weft_strv_add(&argv, "-C");
-    weft_strv_add(&argv, g->dir);
+    git_argv(g, &argv);
     va_start(args, g);
     while ((arg = va_arg(args, const char *)) != NULL) {
         weft_strv_add(&argv, arg);
@@ -84,13 +89,26 @@ static char *remote_url(const struct git *g)
     return NULL;
 }
 
+/* Whether files are not as committed. Git says a line for each: where it has more to say than is
+ * read of a program, it does not end well, and yet has said enough. */
+static bool is_dirty(const struct git *g)
+{
+    weft_auto_strv argv = {0};
+    weft_auto_free char *text = NULL;
+
+    git_argv(g, &argv);
+    weft_strv_add(&argv, "status");
+    weft_strv_add(&argv, "--porcelain");
+    weft_strv_add(&argv, "--ignored");
+    return weft_run_capture(g->program, argv.v, 0, &text, NULL) >= 0 && text && *text;
+}
+
 static char *revision(const struct git *g, bool check_dirty)
 {
     weft_auto_free char *commit = ask(g, "rev-parse", "-q", "--verify", "HEAD^{commit}", NULL);
-    weft_auto_free char *dirty =
-        commit && check_dirty ? ask(g, "status", "--porcelain", "--ignored", NULL) : NULL;
 
-    return dirty ? weft_fmt("%s-dirty", commit) : weft_steal(&commit);
+    return commit && check_dirty && is_dirty(g) ? weft_fmt("%s-dirty", commit)
+                                                : weft_steal(&commit);
 }
 
 /* `path` as it is called in the work tree, "." for the tree itself. NULL: it lies elsewhere. Caller

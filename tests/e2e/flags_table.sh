@@ -38,6 +38,10 @@ git -C repo remote add origin https://me:hunter2@example.invalid/x.git
 git -C repo add Dockerfile
 git -C repo -c user.name=t -c user.email=t@example.invalid commit -q -m first
 echo more >repo/untracked
+# git says more of it than is read of a program, 1 MiB
+cp -r repo many
+printf '*\n!Dockerfile\n' >many/.dockerignore
+(cd many && printf "$(printf 'x%.0s' {1..200})%s\n" {1..5500} | xargs touch)
 oci="-o type=oci,dest=out,tar=false"
 
 # The image that was built last, when there is one.
@@ -157,6 +161,7 @@ BUILDKIT_PROGRESS | 0 | BUILDKIT_PROGRESS=rawjson unset_progress --call targets 
 BUILDX_GIT_INFO | 0 | BUILDX_GIT_INFO=true build $oci --provenance true repo | statement | jq -e '.. | strings | select(contains("example.invalid/x.git"))' >/dev/null && ! statement | grep -q hunter2
 BUILDX_GIT_LABELS | 0 | BUILDX_GIT_LABELS=1 build $oci repo | [[ $(config '.config.Labels."org.opencontainers.image.revision"') == "$(git -C repo rev-parse HEAD)" ]]
 BUILDX_GIT_CHECK_DIRTY | 0 | BUILDX_GIT_LABELS=1 BUILDX_GIT_CHECK_DIRTY=1 build $oci repo | config '.config.Labels."org.opencontainers.image.revision"' | grep -q -e '-dirty$'
+BUILDX_GIT_CHECK_DIRTY | 0 | BUILDX_GIT_LABELS=1 BUILDX_GIT_CHECK_DIRTY=1 build $oci many | config '.config.Labels."org.opencontainers.image.revision"' | grep -q -e '-dirty$'
 BUILDX_METADATA_PROVENANCE | 0 | build --metadata-file meta ctx | [[ $(jq -r '."buildx.build.provenance" | has("buildType"), has("buildConfig")' meta | paste -sd,) == true,false ]]
 BUILDX_METADATA_PROVENANCE | 0 | BUILDX_METADATA_PROVENANCE=max build --metadata-file meta --platform linux/arm64,$native ctx | [[ $(jq -r '."buildx.build.provenance/linux/arm64" | has("buildConfig")' meta) == true ]]
 BUILDX_METADATA_PROVENANCE | 0 | BUILDX_METADATA_PROVENANCE=0 build --metadata-file meta ctx | [[ $(jq '[keys[] | select(startswith("buildx"))] | length' meta) == 0 ]]
