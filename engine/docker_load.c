@@ -19,7 +19,8 @@
 #include "engine/layout.h"
 
 enum {
-    LOAD_LIMIT_MS = 6 * 60 * 60 * 1000
+    LOAD_LIMIT_MS = 6 * 60 * 60 * 1000,
+    CHECK_LIMIT_MS = 30 * 1000, /* through SSH, it may be */
 };
 
 char *weft_docker_program(struct weft_err **err)
@@ -95,6 +96,34 @@ static int judge(struct writer *w, int code, const char *text, struct weft_err *
     }
     return weft_fail(err, WEFT_E_CHILD, "%s load failed: %s", w->program,
                      *said ? said : "it gave no reason");
+}
+
+int weft_docker_check(const char *program, struct weft_err **err)
+{
+    char version[] = "version";
+    weft_auto_free char *self = weft_fmt("%s", weft_path_base(program));
+    char *argv[] = {self, version, NULL};
+    weft_auto_free char *text = NULL;
+    weft_auto_free char *said = NULL;
+    int code;
+
+    if (strcmp(self, "docker") != 0) {
+        return 0; /* podman has no daemon */
+    }
+    code = weft_run(
+        &(struct weft_run_opts){
+            .file = program, .argv = argv, .both = true, .timeout_ms = CHECK_LIMIT_MS},
+        &text, err);
+    if (code == 0) {
+        return 0;
+    }
+    if (code > 0) {
+        said = last_line(text ? text : "");
+        weft_fail(err, WEFT_E_UNSUPPORTED, "docker cannot load the image: %s",
+                  *said ? said : "it gives no reason");
+    }
+    return weft_err_hint(err, "start it, or say where it is with DOCKER_HOST; or "
+                              "-o type=docker,dest=FILE, for docker load elsewhere");
 }
 
 int weft_docker_load(const char *program, struct weft_stage *stage,

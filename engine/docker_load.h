@@ -18,6 +18,12 @@ struct weft_stage;
 char *weft_docker_program(struct weft_err **err);
 
 /**
+ * Ask `program` whether it will be able to load, before a build: docker is nothing without its
+ * daemon. Errors: WEFT_E_UNSUPPORTED with what it said. Thread: any; blocks.
+ */
+int weft_docker_check(const char *program, struct weft_err **err);
+
+/**
  * Give the image of the manifest `root` to `program`. Nothing but the pipe to it holds the image on
  * the way. Errors: WEFT_E_CHILD with what the program said, WEFT_E_IO, WEFT_E_FORMAT,
  * WEFT_E_CANCELLED. Thread: any; blocks.

@@ -108,7 +108,7 @@ static int check_dest(const struct weft_output *o, struct weft_err **err)
     if (is_load(o)) {
         weft_auto_free char *program = weft_docker_program(err);
 
-        return program ? 0 : -1;
+        return program ? weft_docker_check(program, err) : -1;
     }
     if (o->type == WEFT_OUTPUT_IMAGE) {
         return 0;

@@ -63,6 +63,7 @@ note "into docker, where there is one"
 mkdir bin none
 cat >bin/docker <<'END'
 #!/bin/sh
+[ "$*" = version ] && exit 0
 [ "$*" = load ] && cat >"$WEFT_TEST_TMP/loaded.tar" && echo "Loaded image: app:latest"
 END
 chmod 755 bin/docker
@@ -73,13 +74,21 @@ cmp loaded.tar same.tar || fail "docker got something else"
 note "one that fails, one that goes away, and none"
 for script in 'echo "Cannot connect to the Docker daemon" >&2; exit 1' \
     'cat >/dev/null; echo "Cannot connect to the Docker daemon"; exit 1'; do
-    printf '#!/bin/sh\n%s\n' "$script" >bin/docker
+    printf '#!/bin/sh\n[ "$*" = version ] && exit 0\n%s\n' "$script" >bin/docker
     rc=0
     PATH=$PWD/bin:$PATH build -t app --load -o type=oci,dest=not.tar ctx >log 2>&1 || rc=$?
     expect "exit code" "$rc" 1
     grep -q 'docker load failed: Cannot connect to the Docker daemon' log || fail "$(tail -n 3 log)"
     [[ ! -e not.tar ]] || fail "the other output was written"
 done
+note "a docker without a daemon is found before anything is built"
+printf '#!/bin/sh\necho "Client: 29"\necho "Cannot connect to the Docker daemon" >&2\nexit 1\n' >bin/docker
+rc=0
+PATH=$PWD/bin:$PATH build -t app --load --no-cache ctx >log 2>&1 || rc=$?
+expect "exit code" "$rc" 3
+grep -q 'docker cannot load the image: Cannot connect to the Docker daemon' log || fail "$(<log)"
+grep -q 'try: .*DOCKER_HOST' log || fail "$(<log)"
+! grep -q '\[linux/' log || fail "it built: $(<log)"
 rc=0
 PATH=$PWD/none "$WEFT" build --load ctx >log 2>&1 || rc=$?
 expect "exit code" "$rc" 3
