@@ -11,6 +11,8 @@ libweft_a_SOURCES += \
 	%D%/err.h \
 	%D%/fs.c \
 	%D%/fs.h \
+	%D%/intern.c \
+	%D%/intern.h \
 	%D%/json.c \
 	%D%/json.h \
 	%D%/lock.c \

@@ -222,6 +222,20 @@ $(page_style): %D%/bench_page.css
 	$(AM_V_at)mv $@.tmp $@
 CLEANFILES += $(page_style)
 
+# The audit.
+libweft_a_SOURCES += \
+	%D%/audit_content.c \
+	%D%/audit_links.c \
+	%D%/audit_parts.h \
+	%D%/audit_search.c \
+	%D%/audit_search.h \
+	%D%/audit_tree.c \
+	%D%/audit_tree.h \
+	%D%/audit_walk.c \
+	%D%/audit_walk.h \
+	%D%/layer_read.c \
+	%D%/layer_read.h
+
 # Registries.
 libweft_a_SOURCES += \
 	%D%/registry/blob_homes.c \

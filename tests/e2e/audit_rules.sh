@@ -182,26 +182,26 @@ if have x86_64-linux-gnu-gcc; then
     x86_64-linux-gnu-gcc -shared -fPIC -Wl,-soname,libf.so.1 -o libf.so f.c
     # shellcheck disable=SC2016 # the loader's $ORIGIN
     x86_64-linux-gnu-gcc -Wl,-rpath,'$ORIGIN/lib' -Wl,--disable-new-dtags -o g g.c ./libf.so
-    "$audit_elf" facts g >facts
-    grep -q '^needed: libf.so.1 libc.so.6$' facts || fail "$(<facts)"
-    grep -q -F -x "rpath: \$ORIGIN/lib" facts || fail "$(<facts)"
-    grep -q '^interpreter: /lib64/ld-linux-x86-64.so.2$' facts || fail "$(<facts)"
-    grep -q '^glibc: 2\.[0-9]*$' facts || fail "$(<facts)"
-    grep -q '^kernel: 3\.2\.0$' facts || fail "$(<facts)"
+    "$audit_elf" facts g >said
+    grep -q '^needed: libf.so.1 libc.so.6$' said || fail "$(<said)"
+    grep -q -F -x "rpath: \$ORIGIN/lib" said || fail "$(<said)"
+    grep -q '^interpreter: /lib64/ld-linux-x86-64.so.2$' said || fail "$(<said)"
+    grep -q '^glibc: 2\.[0-9]*$' said || fail "$(<said)"
+    grep -q '^kernel: 3\.2\.0$' said || fail "$(<said)"
     # shellcheck disable=SC2016
     x86_64-linux-gnu-gcc -Wl,-rpath,'$ORIGIN/lib' -Wl,--enable-new-dtags -o h g.c ./libf.so
-    "$audit_elf" facts h >facts
-    grep -q -F -x "runpath: \$ORIGIN/lib" facts || fail "$(<facts)"
+    "$audit_elf" facts h >said
+    grep -q -F -x "runpath: \$ORIGIN/lib" said || fail "$(<said)"
     # symbols that were split off are no program
     objcopy --only-keep-debug h h.debug
-    "$audit_elf" facts h.debug >facts
-    grep -q '^debug: 1$' facts || fail "$(<facts)"
-    grep -q '^needed: $' facts || fail "$(<facts)"
+    "$audit_elf" facts h.debug >said
+    grep -q '^debug: 1$' said || fail "$(<said)"
+    grep -q '^needed: $' said || fail "$(<said)"
     # of a file that is cut off, what is there counts
-    head -c 2000 h >cut
-    "$audit_elf" facts cut >facts
-    grep -q '^machine: x86-64$' facts || fail "$(<facts)"
-    grep -q '^damage: its ' facts || fail "$(<facts)"
-    is linux/arm64 cut "wrong-machine error: a program for x86-64 (aarch64)"
+    head -c 2000 h >h.cut
+    "$audit_elf" facts h.cut >said
+    grep -q '^machine: x86-64$' said || fail "$(<said)"
+    grep -q '^damage: its ' said || fail "$(<said)"
+    is linux/arm64 h.cut "wrong-machine error: a program for x86-64 (aarch64)"
 fi
 ((cases >= 50)) || skip "only $cases cases: the cross compilers are not installed (tools/packages.txt, cross)"
