@@ -320,6 +320,7 @@ static void find_workers(void *data)
                                       .qemu = b->r->qemu,
                                       .qemu_dirs = &b->r->qemu_dirs,
                                       .registries = &b->r->registries,
+                                      .disk_bytes = b->r->disk_bytes,
                                       .cancel = &b->cancel},
         &s->err);
     if (!b->cfg) {

@@ -411,6 +411,7 @@ static int run_parsed(const struct options *o, char **args, struct weft_err **er
                                                          .qemu = settings.qemu,
                                                          .qemu_dirs = &settings.qemu_dirs,
                                                          .registries = &settings.registries,
+                                                         .disk_bytes = settings.disk_bytes,
                                                          .cancel = &interrupted},
                            args, command, err);
     }

@@ -201,6 +201,7 @@ struct weft_request {
     char *qemu;                            /* a version, or an absolute directory; or NULL */
     struct weft_strv qemu_dirs;            /* absolute directories to look in first */
     struct weft_registry_hosts registries; /* of the config file */
+    uint64_t disk_bytes;                   /* likewise; 0: not said */
     enum weft_workers_mode workers;
     long worker_idle_s;       /* seconds after which an idle worker is stopped; 0: at once */
     struct weft_strv ignored; /* flags that were given and do nothing: "squash" */

@@ -30,6 +30,7 @@ int weft_request_set_emulation(struct weft_request *r, const struct weft_strv *c
         settings.qemu_dirs = (struct weft_strv){0};
         r->registries = settings.registries;
         settings.registries = (struct weft_registry_hosts){0};
+        r->disk_bytes = settings.disk_bytes;
     }
     weft_settings_finish(&settings);
     return rc;

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "engine/request_parts.h"
 #include "engine/settings_reader.h"
+#include "engine/worker_disk.h"
 
 enum {
     WORD_MAX = 4096 /* no path is longer */
@@ -371,14 +372,31 @@ static int read_qemu(struct weft_reader *r)
                                      : read_qemu_use(r);
 }
 
+/* ---- disk ---- */
+
+static int read_disk(struct weft_reader *r)
+{
+    weft_auto_free char *text = weft_reader_next(r) < 0 ? NULL : weft_reader_text(r, "disk");
+
+    if (!text) {
+        return -1;
+    }
+    return weft_worker_disk_parse("disk", text, &r->out->disk_bytes, r->err) < 0
+               ? weft_reader_here(r)
+               : 0;
+}
+
 /* ---- the file ---- */
 
 static int read_key(struct weft_reader *r, const char *key)
 {
-    static const char *const known[] = {"cpu", "qemu", "registries"};
+    static const char *const known[] = {"cpu", "disk", "qemu", "registries"};
 
     if (strcmp(key, "cpu") == 0) {
         return read_cpu(r);
+    }
+    if (strcmp(key, "disk") == 0) {
+        return read_disk(r);
     }
     if (strcmp(key, "qemu") == 0) {
         return read_qemu(r);
@@ -386,7 +404,7 @@ static int read_key(struct weft_reader *r, const char *key)
     if (strcmp(key, "registries") == 0) {
         return weft_settings_read_registries(r);
     }
-    weft_request_unknown_key(key, "keys of the config file", known, 3, r->err);
+    weft_request_unknown_key(key, "keys of the config file", known, 4, r->err);
     return weft_reader_here(r);
 }
 

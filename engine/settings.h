@@ -8,6 +8,7 @@
 #define WEFT_ENGINE_SETTINGS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 #include "engine/registry/hosts.h"
@@ -27,6 +28,7 @@ struct weft_settings {
     char *qemu;                  /* qemu.use: a version or an absolute directory; or NULL */
     struct weft_strv qemu_dirs;  /* qemu.dirs: absolute directories to look in, before $PATH */
     struct weft_registry_hosts registries; /* their files were there, and PEM */
+    uint64_t disk_bytes; /* disk: what the caches of all workers may have; 0: not said */
 };
 
 /**

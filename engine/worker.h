@@ -39,6 +39,8 @@ struct weft_worker_options {
                        */
     const struct weft_strv *qemu_dirs;            /* looked in before $PATH; NULL: none */
     const struct weft_registry_hosts *registries; /* NULL: none; borrowed by the config */
+    uint64_t disk_bytes; /* for the caches of all workers, unless WEFT_WORKER_DISK says it; 0: by
+                            the size of the file system */
     const atomic_bool *cancel; /* ends the search for QEMU programs; borrowed; or NULL */
     bool without_buildkit; /* only to ask what runs: none of BuildKit's programs is looked for, and
                               no worker can be acquired */

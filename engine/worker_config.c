@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,13 +147,16 @@ static int gather(struct weft_worker_config *cfg, const struct weft_worker_optio
     weft_auto_free char *runtime = weft_dir_runtime();
     const struct weft_platform_info *host;
     struct weft_platform platform;
+    struct weft_worker_room room; /* what WEFT_WORKER_DISK says is looked at before all else */
 
     if (!state) {
         return -1;
     }
     cfg->state_root = weft_path_abs(state, err);
     cfg->runtime_root = cfg->state_root ? weft_path_abs(runtime, err) : NULL;
-    if (!cfg->runtime_root || weft_worker_disk_from_env(&cfg->disk_bytes, err) < 0 ||
+    cfg->disk_bytes = options ? options->disk_bytes : 0;
+    if (!cfg->runtime_root ||
+        weft_worker_room_look(cfg->state_root, cfg->disk_bytes, &room, err) < 0 ||
         (!(options && options->without_buildkit) && weft_buildkit_find(&cfg->buildkit, err) < 0)) {
         return -1;
     }
@@ -243,15 +245,12 @@ void weft_worker_config_log(const struct weft_worker_config *cfg)
 int weft_worker_config_budget(const struct weft_worker_config *cfg, uint64_t *bytes,
                               struct weft_err **err)
 {
-    struct statvfs st;
+    struct weft_worker_room room;
 
-    *bytes = cfg->disk_bytes;
-    if (*bytes == 0) {
-        if (statvfs(cfg->state_root, &st) < 0) {
-            return weft_fail_sys(err, errno, "%s", cfg->state_root);
-        }
-        *bytes = weft_worker_disk_default((uint64_t)st.f_blocks * st.f_frsize);
+    if (weft_worker_room_look(cfg->state_root, cfg->disk_bytes, &room, err) < 0) {
+        return -1;
     }
+    *bytes = room.budget_bytes;
     return 0;
 }
 

@@ -36,7 +36,7 @@ struct weft_emulated {
 struct weft_worker_config {
     enum weft_scope scope;
     long idle_ms;
-    uint64_t disk_bytes; /* for all states together; 0: by the size of the file system */
+    uint64_t disk_bytes; /* of the options: for all states together */
     char *runtime_root;
     char *state_root;
     struct weft_buildkit buildkit;

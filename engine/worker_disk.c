@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -16,6 +17,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "engine/workdir.h"
 #include "engine/worker_files.h"
 
 #define BUDGET_MAX UINT64_C(100000000000)
@@ -28,21 +30,70 @@ uint64_t weft_worker_disk_default(uint64_t fs_size_bytes)
     return most < BUDGET_MAX ? most : BUDGET_MAX;
 }
 
+int weft_worker_disk_parse(const char *what, const char *text, uint64_t *bytes,
+                           struct weft_err **err)
+{
+    if (weft_parse_size(text, bytes) < 0 || *bytes < BUDGET_MIN) {
+        weft_auto_free char *shown = weft_printable(text);
+
+        weft_fail(err, WEFT_E_USAGE, "%s=%s is not a size of at least 1M", what, shown);
+        return weft_err_hint(err, "a number of bytes, with k, M, G or T behind it, as 50G");
+    }
+    return 0;
+}
+
 int weft_worker_disk_from_env(uint64_t *bytes, struct weft_err **err)
 {
     const char *given = getenv("WEFT_WORKER_DISK");
 
     *bytes = 0;
-    if (!given || *given == '\0') {
-        return 0;
-    }
-    if (weft_parse_size(given, bytes) < 0 || *bytes < BUDGET_MIN) {
-        weft_auto_free char *shown = weft_printable(given);
+    return given && *given ? weft_worker_disk_parse("WEFT_WORKER_DISK", given, bytes, err) : 0;
+}
 
-        weft_fail(err, WEFT_E_USAGE, "WEFT_WORKER_DISK=%s is not a size of at least 1M", shown);
-        return weft_err_hint(err, "a number of bytes, with k, M, G or T behind it, as 50G");
+int weft_worker_room_look(const char *state_root, uint64_t set_bytes, struct weft_worker_room *out,
+                          struct weft_err **err)
+{
+    weft_auto_free char *near = weft_workdir_existing(state_root);
+    struct statvfs st;
+    uint64_t from_env;
+
+    if (weft_worker_disk_from_env(&from_env, err) < 0) {
+        return -1;
+    }
+    if (statvfs(near, &st) < 0) {
+        return weft_fail_sys(err, errno, "%s", near);
+    }
+    *out = (struct weft_worker_room){
+        .budget_bytes = from_env ? from_env : set_bytes,
+        .said_by = from_env    ? "WEFT_WORKER_DISK"
+                   : set_bytes ? "the config file"
+                               : NULL,
+        .fs_bytes = (uint64_t)st.f_blocks * st.f_frsize,
+        .free_bytes = (uint64_t)st.f_bavail * st.f_frsize,
+        .no_files = st.f_files > 0 && st.f_favail == 0,
+    };
+    if (out->budget_bytes == 0) {
+        out->budget_bytes = weft_worker_disk_default(out->fs_bytes);
     }
     return 0;
+}
+
+uint64_t weft_worker_disk_used(const char *state_root)
+{
+    weft_auto_free char *path = weft_path_join(state_root, "workers");
+    weft_auto_dir dir = opendir(path);
+    uint64_t sum = 0;
+    struct dirent *e;
+
+    while (dir && (e = readdir(dir))) {
+        weft_auto_free char *usage = weft_fmt("%s/%s/usage.json", path, e->d_name);
+        struct weft_worker_usage u;
+
+        if (e->d_name[0] != '.' && weft_worker_usage_read(usage, &u) == 1) {
+            sum += u.used_bytes;
+        }
+    }
+    return sum;
 }
 
 unsigned weft_worker_disk_count(const char *state_root)

@@ -15,8 +15,32 @@ struct weft_err;
 /** min(80 % of the file system, 100 GB): the budget where the user does not say. */
 uint64_t weft_worker_disk_default(uint64_t fs_size_bytes);
 
+/** A budget that a user wrote: "50G", at least 1M. `what`: what it is called, "WEFT_WORKER_DISK".
+ * Errors: WEFT_E_USAGE. */
+int weft_worker_disk_parse(const char *what, const char *text, uint64_t *bytes,
+                           struct weft_err **err);
+
 /** $WEFT_WORKER_DISK into *bytes; 0: not set. Errors: WEFT_E_USAGE. */
 int weft_worker_disk_from_env(uint64_t *bytes, struct weft_err **err);
+
+/** The budget, and the file system that the states are on. */
+struct weft_worker_room {
+    uint64_t budget_bytes;
+    const char *said_by; /* "WEFT_WORKER_DISK", "the config file"; NULL: nobody, the default */
+    uint64_t fs_bytes;
+    uint64_t free_bytes; /* for this user */
+    bool no_files;       /* no more files can be made in it */
+};
+
+/**
+ * Look. Where the state directory is not there yet, what it will be made in is looked at.
+ * set_bytes: of the config file; 0: not said. Errors: WEFT_E_USAGE (the variable), WEFT_E_IO.
+ */
+int weft_worker_room_look(const char *state_root, uint64_t set_bytes, struct weft_worker_room *out,
+                          struct weft_err **err);
+
+/** What all states together were last counted to have (struct weft_worker_usage). */
+uint64_t weft_worker_disk_used(const char *state_root);
 
 /** How many states lie in STATE_ROOT/workers; at least 1. */
 unsigned weft_worker_disk_count(const char *state_root);

@@ -37,6 +37,9 @@ static char *dump(const struct weft_settings *s)
             weft_buf_printf(&b, "<%s", h->mirrors.v[k]);
         }
     }
+    if (s->disk_bytes) {
+        weft_buf_printf(&b, " disk=%llu", (unsigned long long)s->disk_bytes);
+    }
     return weft_buf_steal(&b);
 }
 
@@ -61,6 +64,8 @@ static const struct {
     {"cpu:\n  linux/arm64: cortex-a72\n  linux/arm/v6: \"arm1176,vfp=off\"\n  riscv64: max\n",
      "baseline linux/arm64=cortex-a72 linux/arm/v6=arm1176,vfp=off linux/riscv64=max"},
     {"cpu: {}\n", "-"},
+    {"disk: 50G\n", "- disk=50000000000"},
+    {"disk: 1000000\n", "- disk=1000000"},
     {"qemu: 7.2\n", "- use:7.2"},
     {"qemu: \"10.0.13\"\n", "- use:10.0.13"},
     {"qemu: 11\n", "- use:11"},
@@ -109,7 +114,7 @@ static const struct {
     /* keys */
     {"cpu: max\ncpus: max\n", "c:2:1: \"cpus\" is none of the keys of the config file", "cpu"},
     {"zzzzzz: 1\n", "c:1:1: \"zzzzzz\" is none of the keys of the config file",
-     "one of cpu, qemu, registries"},
+     "one of cpu, disk, qemu, registries"},
     {"cpu: max\nqemu: 7.2\ncpu: max\n", "c:3:1: \"cpu\" is there twice", NULL},
     {"qemu:\n  usr: 7.2\n", "c:2:3: \"usr\" is none of the keys of qemu", "use"},
     {"qemu: {use: 7.2, use: 7.2}\n", "c:1:18: \"use\" is there twice", NULL},
@@ -117,6 +122,12 @@ static const struct {
     {"? {a: b}\n: c\n", "c:1:3: a key is a word, not a map", NULL},
     {": max\n", "c:1:1: a key has no value", NULL},
     {"<<: {cpu: max}\n", "c:1:1: \"<<\" is none of the keys of the config file", NULL},
+    /* disk */
+    {"disk: 10%\n", "c:1:7: disk=10% is not a size of at least 1M",
+     "a number of bytes, with k, M, G or T behind it, as 50G"},
+    {"disk: 100k\n", "c:1:7: disk=100k is not a size of at least 1M", NULL},
+    {"disk:\n", "c:1:1: disk has no value", NULL},
+    {"disk: [50G]\n", "c:1:7: disk is a word, not a list", NULL},
     /* cpu */
     {"cpu:\n", "c:1:1: cpu has no value", NULL},
     {"cpu: [max]\n", "c:1:6: cpu is a word, not a list", NULL},
