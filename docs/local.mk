@@ -7,8 +7,10 @@ dist_man_MANS = \
 	%D%/weft-build.1 \
 	%D%/weft-buildctl.1 \
 	%D%/weft-doctor.1 \
+	%D%/weft-du.1 \
 	%D%/weft-inspect.1 \
 	%D%/weft-platforms.1 \
+	%D%/weft-prune.1 \
 	%D%/weft-push.1 \
 	%D%/weft-qemu.1 \
 	%D%/weft-worker.1

@@ -52,6 +52,8 @@ libweft_a_SOURCES += \
 libweft_a_SOURCES += \
 	%D%/docker_load.c \
 	%D%/docker_load.h \
+	%D%/docker_units.c \
+	%D%/docker_units.h \
 	%D%/dockerfile.c \
 	%D%/dockerfile.h \
 	%D%/dockerfile_run.c \
@@ -121,6 +123,14 @@ libweft_a_SOURCES += \
 	%D%/binfmt_show.h \
 	%D%/buildkit.c \
 	%D%/buildkit.h \
+	%D%/cache_filter.c \
+	%D%/cache_filter.h \
+	%D%/cache_record.c \
+	%D%/cache_record.h \
+	%D%/cache_show.c \
+	%D%/cache_show.h \
+	%D%/caches.c \
+	%D%/caches.h \
 	%D%/bench_collect.c \
 	%D%/bench_commands.h \
 	%D%/bench_compare.c \
@@ -137,9 +147,11 @@ libweft_a_SOURCES += \
 	%D%/bench_run.c \
 	%D%/cmd_bench.c \
 	%D%/cmd_binfmt.c \
+	%D%/cmd_du.c \
 	%D%/cmd_inspect.c \
 	%D%/cmd_qemu.c \
 	%D%/cmd_platforms.c \
+	%D%/cmd_prune.c \
 	%D%/cmd_push.c \
 	%D%/cmd_worker.c \
 	%D%/html.c \
@@ -148,6 +160,8 @@ libweft_a_SOURCES += \
 	%D%/inspect.h \
 	%D%/kubectl.c \
 	%D%/kubectl.h \
+	%D%/state_usage.c \
+	%D%/state_usage.h \
 	%D%/worker.c \
 	%D%/worker.h \
 	%D%/worker_config.c \

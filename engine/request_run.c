@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "engine/docker_units.h"
 #include "engine/request_parts.h"
 
 /* RUN steps are in the network of the worker's host, where it has this address. */
@@ -71,41 +72,17 @@ int weft_request_add_host(struct weft_request *r, const char *value, struct weft
 
 int weft_request_set_shm_size(struct weft_request *r, const char *value, struct weft_err **err)
 {
-    static const char units[] = "bkmgt";
     static const char usage[] =
         "it is a size such as 64m, 1.5g or 67108864 (k, m, g, t: 1024 each)";
-    char *end;
-    double size;
+    uint64_t bytes;
 
     if (!value) {
         return 0;
     }
-    if (!strchr("0123456789.", *value) || strspn(value, "0123456789.") > 15) {
+    if (weft_docker_parse_size(value, &bytes) < 0 || bytes < 1) {
         return fail_with(usage, value, err);
     }
-    size = strtod(value, &end);
-    if (strspn(value, "0123456789.") != (size_t)(end - value)) {
-        return fail_with(usage, value, err);
-    }
-    end += strspn(end, " ");
-    if (*end) {
-        const char *unit = strchr(units, *end | 0x20);
-
-        if (!unit) {
-            return fail_with(usage, value, err);
-        }
-        for (; unit > units; unit--) {
-            size *= 1024;
-        }
-        /* "m", "mb" and "mib" are the same, as for docker */
-        end += (*end | 0x20) != 'b' && (end[1] | 0x20) == 'i' && (end[2] | 0x20) == 'b' ? 3
-               : (*end | 0x20) != 'b' && (end[1] | 0x20) == 'b'                         ? 2
-                                                                                        : 1;
-    }
-    if (*end || size < 1 || size > (double)INT64_MAX / 2) {
-        return fail_with(usage, value, err);
-    }
-    r->shm_bytes = (int64_t)size;
+    r->shm_bytes = (int64_t)bytes;
     return 0;
 }
 

@@ -45,6 +45,7 @@ struct want {
     const char *buildkit; /* its release, or NULL */
     char identity[WEFT_DIGEST_SIZE];
     const atomic_bool *cancel;
+    bool visit; /* whatever runs there will do, and is told nothing */
 };
 
 static bool cancelled(const atomic_bool *cancel)
@@ -196,7 +197,7 @@ static int attach(const struct want *want, const struct weft_worker_files *f,
         if (weft_buildkit_ping(f->socket, POLL_MS)) {
             bool ready = weft_worker_info_read(f, &info) == 1 && info.ready;
 
-            if (ready && write_wishes(want->cfg, f, err) == 0) {
+            if (ready && (want->visit || write_wishes(want->cfg, f, err) == 0)) {
                 *out = make_worker(want, f, &info, &fd);
             }
             weft_worker_info_finish(&info);
@@ -363,7 +364,7 @@ static int try_slot(const struct want *want, const struct weft_worker_files *f, 
             weft_worker_info_finish(&info);
             return start(want, f, out, err) < 0 ? -1 : 1;
         }
-        if (strcmp(info.identity, want->identity) == 0) {
+        if (want->visit || strcmp(info.identity, want->identity) == 0) {
             got = attach(want, f, &info, out, err);
             weft_worker_info_finish(&info);
             if (got != 0) {
@@ -421,6 +422,24 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
     return weft_fail(err, WEFT_E_IO,
                      "worker %s: %d workers with other settings are in use, or of a newer BuildKit",
                      slot, SLOTS_MAX);
+}
+
+int weft_worker_visit(const struct weft_worker_config *cfg, const char *slot,
+                      const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
+{
+    struct want want = {.cfg = cfg, .slot = slot, .cancel = cancel, .visit = true};
+    struct weft_worker_files f = {0};
+    int got;
+
+    *out = NULL;
+    if (weft_worker_config_prepare_dirs(cfg, err) < 0) {
+        return -1;
+    }
+    weft_worker_config_identity(cfg, slot, want.identity);
+    weft_worker_files_init(&f, cfg->runtime_root, cfg->state_root, slot);
+    got = try_slot(&want, &f, out, err);
+    weft_worker_files_finish(&f);
+    return got == 1 ? 0 : weft_err_wrap(err, "worker %s", slot);
 }
 
 /* Start a stopped worker whose cache has more than its share, for as long as it takes to trim it.

@@ -127,6 +127,15 @@ struct weft_worker {
 int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
                         const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err);
 
+/**
+ * Attach to the worker of an exact slot name as it is, whatever its settings are, and leave it no
+ * wishes; where it does not run, start it, with those of cfg (idle_ms 0, so that it ends with its
+ * client even if that is killed). For what is done to a state, and not with it. Otherwise as
+ * weft_worker_acquire; made by a caller that knows that there is such a state.
+ */
+int weft_worker_visit(const struct weft_worker_config *cfg, const char *slot,
+                      const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err);
+
 /** Let go of the worker, which lives on until it has been idle for long enough. NULL is fine. */
 void weft_worker_release(struct weft_worker *w);
 
