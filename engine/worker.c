@@ -355,7 +355,7 @@ static int try_slot(const struct want *want, const struct weft_worker_files *f, 
         int got;
 
         /* one of our identity has our BuildKit */
-        if ((!lives || strcmp(info.identity, want->identity) != 0) &&
+        if ((!lives || (!want->visit && strcmp(info.identity, want->identity) != 0)) &&
             !weft_worker_state_fits(f, want->buildkit, newer)) {
             weft_worker_info_finish(&info);
             return 0;
@@ -427,7 +427,10 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
 int weft_worker_visit(const struct weft_worker_config *cfg, const char *slot,
                       const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err)
 {
-    struct want want = {.cfg = cfg, .slot = slot, .cancel = cancel, .visit = true};
+    weft_auto_free char *buildkit = weft_worker_config_buildkit(cfg);
+    weft_auto_free char *newer = NULL;
+    struct want want = {
+        .cfg = cfg, .slot = slot, .buildkit = buildkit, .cancel = cancel, .visit = true};
     struct weft_worker_files f = {0};
     int got;
 
@@ -437,8 +440,13 @@ int weft_worker_visit(const struct weft_worker_config *cfg, const char *slot,
     }
     weft_worker_config_identity(cfg, slot, want.identity);
     weft_worker_files_init(&f, cfg->runtime_root, cfg->state_root, slot);
-    got = try_slot(&want, &f, out, err);
+    got = try_slot(&want, &f, &newer, out, err);
     weft_worker_files_finish(&f);
+    if (got == 0) {
+        weft_fail(err, WEFT_E_UNSUPPORTED,
+                  "it was last used by BuildKit %s, which is newer than this weft's, %s",
+                  newer ? newer : "of another weft", buildkit ? buildkit : "unknown");
+    }
     return got == 1 ? 0 : weft_err_wrap(err, "worker %s", slot);
 }
 
