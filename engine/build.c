@@ -78,6 +78,13 @@ static void kill_children(void *data)
     }
 }
 
+static void kill_later(struct weft_build *b)
+{
+    if (!b->kill_timer) {
+        b->kill_timer = weft_timer_start(b->loop, KILL_AFTER_MS, 0, 1, kill_children, b);
+    }
+}
+
 /* Stop what runs and start nothing more; lanes come to their end through the exits of their
  * children. */
 static void cancel_all(struct weft_build *b)
@@ -96,7 +103,7 @@ static void cancel_all(struct weft_build *b)
             lane_phase(l, WEFT_PHASE_CANCELLED, NULL);
         }
     }
-    b->kill_timer = weft_timer_start(b->loop, KILL_AFTER_MS, 0, 1, kill_children, b);
+    kill_later(b);
     advance(b);
 }
 
@@ -598,7 +605,7 @@ static void on_holder_exit(int64_t sent_bytes, const char *error, void *data)
 
     s->holder = NULL;
     s->sent_bytes = sent_bytes;
-    if (!s->b->ended && !atomic_load(&s->b->cancel)) {
+    if (!s->b->ended && !s->b->committing && !atomic_load(&s->b->cancel)) {
         if (!worker_ended(s, &s->err)) {
             weft_fail(&s->err, WEFT_E_CHILD, "session holder: %s", error ? error : "ended");
             if (is_solving(s)) { /* they fail by themselves if they still want files */
@@ -687,18 +694,15 @@ static void commit_work(void *data)
     weft_outputs_commit(b->outputs, &b->cancel, &b->result, &b->err);
 }
 
-/* End the holders; advance() goes on when the last is gone. */
-static void put_away(struct weft_build *b)
+/* No solve wants files any more. */
+static void stop_holders(struct weft_build *b)
 {
-    b->ended = true;
     for (size_t i = 0; i < b->plan.n_slots; i++) {
         if (b->slots[i].holder) {
             weft_holder_stop(b->slots[i].holder);
         }
     }
-    if (!b->kill_timer) {
-        b->kill_timer = weft_timer_start(b->loop, KILL_AFTER_MS, 0, 1, kill_children, b);
-    }
+    kill_later(b);
 }
 
 static void commit_done(void *data)
@@ -706,7 +710,7 @@ static void commit_done(void *data)
     struct weft_build *b = data;
 
     b->committing = false;
-    put_away(b);
+    b->ended = true;
     advance(b);
 }
 
@@ -786,10 +790,12 @@ static void advance(struct weft_build *b)
     }
     if (may_commit(b)) {
         b->committing = true;
+        stop_holders(b); /* they need as long as a small commit does */
         weft_work(b->loop, commit_work, commit_done, b);
         return;
     }
-    put_away(b);
+    b->ended = true;
+    stop_holders(b);
     if (!busy(b)) {
         weft_loop_stop(b->loop);
     }

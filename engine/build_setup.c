@@ -299,12 +299,18 @@ static void read_vcs(struct weft_build *b)
     weft_vcs_options(b->r, attests.n > 0 || weft_build_wants_provenance(b->r), &b->vcs);
 }
 
-/* What may take seconds, while the loop takes signals. */
+/* What may take seconds, while the loop takes signals: searches, each in a thread. */
 struct search {
     struct weft_build *b;
+    struct searches *all;
     bool pinned;
     int rc;
     struct weft_err *err;
+};
+
+struct searches {
+    size_t running;
+    struct search *failed; /* the first one; the others have been cancelled since */
 };
 
 /* The first time, QEMU is copied and tried. */
@@ -355,27 +361,44 @@ static void search_done(void *data)
 {
     struct search *s = data;
 
-    weft_loop_stop(s->b->loop);
+    if (s->rc < 0 && !s->all->failed) {
+        s->all->failed = s;
+        atomic_store(&s->b->cancel, true);
+    }
+    if (--s->all->running == 0) {
+        weft_loop_stop(s->b->loop);
+    }
 }
 
-/* Run `work` in a thread. */
-static int search(struct weft_build *b, weft_callback_fn *work, bool pinned, struct weft_err **err)
+enum {
+    SEARCHES_MAX = 2
+};
+
+/* Do one thing, and another at the same time unless it is NULL. */
+static int search(struct weft_build *b, weft_callback_fn *work, weft_callback_fn *beside,
+                  bool pinned, struct weft_err **err)
 {
-    struct search s = {.b = b, .pinned = pinned};
+    weft_callback_fn *const works[SEARCHES_MAX] = {work, beside};
+    struct searches all = {.running = beside ? 2 : 1};
+    struct search v[SEARCHES_MAX] = {0};
+    size_t n = all.running;
 
     b->searching = true;
-    weft_work(b->loop, work, search_done, &s);
+    for (size_t i = 0; i < n; i++) {
+        v[i] = (struct search){.b = b, .all = &all, .pinned = pinned};
+        weft_work(b->loop, works[i], search_done, &v[i]);
+    }
     weft_loop_run(b->loop);
     b->searching = false;
     if (b->interrupted) {
-        weft_err_free(s.err);
-        return weft_fail(err, WEFT_E_CANCELLED, "interrupted; no output was written");
+        weft_fail(err, WEFT_E_CANCELLED, "interrupted; no output was written");
+    } else if (all.failed && err) {
+        *err = weft_steal(&all.failed->err);
     }
-    if (s.rc < 0 && err) {
-        *err = weft_steal(&s.err);
+    for (size_t i = 0; i < n; i++) {
+        weft_err_free(v[i].err);
     }
-    weft_err_free(s.err);
-    return s.rc;
+    return b->interrupted || all.failed ? -1 : 0;
 }
 
 int weft_build_setup(struct weft_build *b, struct weft_err **err)
@@ -388,19 +411,16 @@ int weft_build_setup(struct weft_build *b, struct weft_err **err)
             return -1;
         }
     } else if (weft_outputs_check(b->r, err) < 0 || create_scratch(b, err) < 0 ||
-               search(b, fetch_source, false, err) < 0 || read_dockerfile(b, &pinned, err) < 0) {
+               search(b, fetch_source, NULL, false, err) < 0 ||
+               read_dockerfile(b, &pinned, err) < 0) {
         return -1;
     }
-    if (search(b, find_workers, pinned, err) < 0 || (!b->scratch && create_scratch(b, err) < 0)) {
+    if ((!b->scratch && create_scratch(b, err) < 0) || create_outputs(b, err) < 0 ||
+        search(b, find_workers, weft_outputs_want_push(b->outputs) ? ask_registries : NULL, pinned,
+               err) < 0) {
         return -1;
     }
     b->jobs = b->r->jobs > 0 ? b->r->jobs : weft_jobs_default();
-    if (create_outputs(b, err) < 0) {
-        return -1;
-    }
-    if (weft_outputs_want_push(b->outputs) && search(b, ask_registries, false, err) < 0) {
-        return -1;
-    }
     create_lanes(b);
     return create_progress(b, err);
 }

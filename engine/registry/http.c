@@ -24,6 +24,10 @@ enum {
     AUTHORITIES_LIMIT_BYTES = 16 << 20,
     SEND_BUFFER_BYTES = 512 << 10,
     RECEIVE_BUFFER_BYTES = 256 << 10,
+    /* a document that is sent before the server has said that it wants it: asking (100-continue)
+     * takes longer than sending it in vain. Not so a blob: with no answer on a connection that was
+     * used before, libcurl sends all of it again by itself, which an upload is not to be given. */
+    UNASKED_BYTES = 64 << 10,
     CONNECT_LIMIT_MS = 30000,
     STALL_LIMIT_MS = 60000,
     REDIRECTS_LIMIT = 10,
@@ -598,6 +602,9 @@ static struct curl_slist *headers_of(const struct weft_http_request *q, const ch
 {
     struct curl_slist *list = NULL;
 
+    if (!q->from_file && body_bytes(q) <= UNASKED_BYTES) {
+        list = curl_slist_append(list, "Expect:");
+    }
     for (size_t i = 0; q->headers && i < q->headers->n; i++) {
         list = curl_slist_append(list, q->headers->v[i]);
     }

@@ -288,9 +288,9 @@ static void test_metadata(void **state)
     assert_int_equal(weft_merge(s, images, 2, NULL, &two, NULL), 0);
     k = weft_merge_metadata(&two, images, 2, NULL, 0);
     descriptor = weft_json_get(k, "containerimage.descriptor");
-    assert_string_equal(weft_json_str(weft_json_get(descriptor, "annotations"),
-                                      "org.opencontainers.image.created"),
-                        "1970-01-01T00:00:00Z");
+    assert_string_equal(
+        weft_json_str(weft_json_get(descriptor, "annotations"), "org.opencontainers.image.created"),
+        "1970-01-01T00:00:00Z");
     assert_string_equal(weft_json_str(k, "containerimage.digest"), two.digest);
     assert_null(weft_json_get(k, "containerimage.config.digest"));
     assert_null(weft_json_get(k, "image.name"));

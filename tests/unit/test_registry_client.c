@@ -16,6 +16,7 @@
 #define OK_DIGEST_OF(digest)                                                   \
     "Content-Type: application/vnd.oci.image.index.v1+json; charset=utf-8\r\n" \
     "Docker-Content-Digest: " digest "\r\n"
+#define LARGE_DIGEST "sha256:d69e68988157833272305aaf21f453c800346e8a3640db6578e260215542e5d4"
 #define HI_DIGEST \
     "sha256:8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4" /* "hi" */
 #define TEN_DIGEST "sha256:84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"
@@ -519,6 +520,7 @@ static void test_put_manifest(void **state)
 {
     struct fixture *f = *state;
     struct weft_err *err = NULL;
+    weft_auto_free char *large = NULL;
 
     open_plain(f);
     http_script_add(f->s, "PUT /v2/app/manifests/1 ", "201 Created",
@@ -526,6 +528,14 @@ static void test_put_manifest(void **state)
     assert_ok(weft_registry_put_manifest(f->r, "1", "a/b", "hi", 2, &err), &err);
     assert_true(http_script_has(f->s, 1, "\r\nContent-Type: a/b\r\n"));
     assert_string_equal(http_script_body(f->s, 1), "hi");
+    /* what is small is sent unasked; what is large may not be wanted, and then is not sent */
+    assert_false(http_script_has(f->s, 1, "\r\nExpect:"));
+    large = weft_xmalloc(100000);
+    memset(large, 'x', 100000);
+    http_script_add(f->s, "PUT /v2/app/manifests/large ", "201 Created",
+                    "Docker-Content-Digest: " LARGE_DIGEST "\r\n", "");
+    assert_ok(weft_registry_put_manifest(f->r, "large", "a/b", large, 100000, &err), &err);
+    assert_true(http_script_has(f->s, 2, "\r\nExpect: 100-continue\r\n"));
 
     http_script_add(f->s, "PUT /v2/app/manifests/2 ", "201 Created",
                     "Docker-Content-Digest: " TEN_DIGEST "\r\n", "");
