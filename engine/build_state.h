@@ -100,9 +100,9 @@ struct weft_build {
     struct weft_timer *kill_timer;
     struct weft_build_slot *slots;
     struct weft_build_lane *lanes;
-    char *salt;   /* see solve.h; or NULL */
-    char *syntax; /* the frontend that the Dockerfile or BUILDKIT_SYNTAX asks for, if the built-in
-                     one may stand in */
+    char *salt;     /* see solve.h; or NULL */
+    char *syntax;   /* the frontend that the Dockerfile or BUILDKIT_SYNTAX asks for, if the built-in
+                       one may stand in */
     bool forwarded; /* the Dockerfile or BUILDKIT_SYNTAX asks for some frontend */
     struct weft_strv vcs;     /* see vcs.h */
     bool context_by_platform; /* see dockerfile.h */

@@ -36,10 +36,10 @@ enum {
 };
 
 /**
- * Spread the platforms of r, whose sources are fetched, over workers. `clashes`: for each of them, whether its handler keeps it
- * out of a worker shared with others (weft_worker_config_clashes); NULL: none. `pinned`: the
- * Dockerfile has a `FROM --platform=`; `context_bytes`: how much there is to send, as far as it was
- * counted.
+ * Spread the platforms of r over workers; its sources are fetched already. `clashes`: for each of
+ * them, whether its handler keeps it out of a worker shared with others
+ * (weft_worker_config_clashes); NULL: none. `pinned`: the Dockerfile has a `FROM --platform=`;
+ * `context_bytes`: how much there is to send, as far as it was counted.
  */
 void weft_plan_make(const struct weft_request *r, const bool *clashes, bool pinned,
                     uint64_t context_bytes, struct weft_plan *out);

@@ -80,10 +80,38 @@ grep -q '^release (default)' ../said || fail "$(cat ../said)"
 runs --check .
 expect "--check" "$(cat ../said)" "Check complete, no warnings found."
 
+note "--check and --call of a git repository"
+need git python3
+mkdir -p ../srv/files ../srv/git
+cp Dockerfile ../srv/files/
+git init -q -b main ../docs
+cp Dockerfile myfile ../docs/
+git -C ../docs add .
+git -C ../docs -c user.name=t -c user.email=t@example.invalid commit -q -m first
+git clone -q --bare ../docs ../srv/git/docs.git
+echo none >../srv/token
+coproc SERVER { exec python3 "$WEFT_SRC_DIR/tests/e2e/context_server.py" "$WEFT_TEST_TMP/srv" "$WEFT_TEST_TMP/requests"; }
+read -r port <&"${SERVER[0]}"
+web=http://127.0.0.1:$port
+runs --check "$web/git/docs.git"
+expect "--check" "$(cat ../said)" "Check complete, no warnings found."
+runs --call=outline "$web/git/docs.git"
+grep -q '^GO_VERSION  *1.22  *sets the version$' ../said || fail "$(cat ../said)"
+runs --call=targets "$web/git/docs.git"
+grep -q '^release (default)' ../said || fail "$(cat ../said)"
+
 note "-f"
 mkdir -p path/to
 cp Dockerfile path/to/Dockerfile
 expect "a path" "$(holds myfile -f path/to/Dockerfile)" mine
+
+runs -f "$web/files/Dockerfile" .
+build -f - -o ../out . <Dockerfile >../log 2>&1 || fail "-f -: $(tail ../log)"
+expect "standard input" "$(cat ../out/myfile)" mine
+rm -r ../out
+tar -c . | build -o ../out - >../log 2>&1 || fail "-: $(tail ../log)"
+expect "a tar" "$(cat ../out/myfile)" mine
+rm -r ../out
 
 note "--metadata-file"
 runs -o "type=oci,dest=../app.tar" --metadata-file metadata.json .

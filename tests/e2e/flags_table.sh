@@ -111,6 +111,7 @@ table()
 --build-arg | 1 | build --check --build-arg BUILDKIT_DOCKERFILE_CHECK=error=true -f ctx/warns ctx | grep -q '^Check complete, 1 warning has been found!$' said
 --build-arg | 1 | build --build-arg BUILDKIT_DOCKERFILE_CHECK=error=true -f ctx/warns ctx | grep -q 'lint violation' log
 --build-context | 0 | build $oci --build-context extra=extra -f ctx/named ctx | [[ $(file x) == extra ]]
+--build-context | see | build_remote |
 --cache-from | see | build_cache |
 --cache-to | see | build_cache |
 --call | 0 | build --call targets ctx | cmp said want-targets
@@ -122,6 +123,9 @@ table()
 --compress | 0 | build --compress --call targets ctx | grep -q -e '--compress does nothing' log
 --debug | 0 | build -D --call targets ctx | grep -q 'requestid=frontend.targets' log
 --file | 0 | build $oci -f ctx/warns ctx | [[ $(config .author) == nobody ]]
+--file | 0 | build $oci -f - ctx <ctx/warns | [[ $(config .author) == nobody ]]
+--file | 0 | build $oci -f warns - < <(tar -C ctx -c .) | [[ $(config .author) == nobody ]]
+--file | see | build_remote |
 --force-rm | 0 | build --force-rm --call targets ctx | grep -q -e '--force-rm does nothing' log
 --help | 0 | build --help | grep -q '^usage: weft build' said
 --iidfile | 0 | build $oci --iidfile iid ctx | [[ $(cat iid) == "$(manifest .config.digest)" ]]
@@ -154,6 +158,7 @@ table()
 --shm-size | 0 | build $oci --shm-size 12m ctx | [[ $(file shm) == 12288 ]]
 --squash | 0 | build --squash --call targets ctx | grep -q -e '--squash does nothing' log
 --ssh | see | build_flags |
+--ssh | see | build_remote |
 --tag | 0 | build $oci -t app:1 -t x.invalid/app ctx | [[ $(jq -r '.manifests[].annotations."io.containerd.image.name"' out/index.json | paste -sd,) == docker.io/library/app:1,x.invalid/app:latest ]]
 --target | 0 | build $oci --target first ctx | file uuid >/dev/null && ! file uuid2
 --ulimit | 0 | build $oci --ulimit nofile=100:200 ctx | [[ $(file nofile) == 100 ]]

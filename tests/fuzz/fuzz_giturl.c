@@ -34,8 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     weft_auto_free char *pinned_plain = NULL;
     weft_auto_free char *shown = NULL;
     weft_auto_err err = NULL;
-    int rc = weft_git_url_parse(text, &u, &err);
+    int rc;
 
+    text[strcspn(text, "\n")] = '\0'; /* what an editor puts behind a seed */
+    rc = weft_git_url_parse(text, &u, &err);
     if (rc <= 0) {
         require(rc == 0 ? !err : err->code == WEFT_E_USAGE);
         require(!u.base);
