@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files that know libarchive share: layer.c, which writes, and unpack.c, which reads.
+ * What the files that know libarchive share: layer.c, which writes, unpack.c and unpack_read.c.
  * Private to them.
  */
 #ifndef WEFT_ENGINE_LAYER_PARTS_H

@@ -105,6 +105,8 @@ libweft_a_SOURCES += \
 	%D%/stage.h \
 	%D%/stage_image.c \
 	%D%/unpack.c \
+	%D%/unpack_parts.h \
+	%D%/unpack_read.c \
 	%D%/unpack.h \
 	%D%/workdir.c \
 	%D%/workdir.h

@@ -196,7 +196,7 @@ runs -f sub/dockerfile "$web/elsewhere/c.tar"
 expect "-f inside" "$(cat out/s/v)" x
 runs "$web/files/Dockerfile"
 expect "a Dockerfile" "$(cat out/url)" url
-runs -f "$web/files/Dockerfile" work
+runs --file "$web/files/Dockerfile" work
 expect "-f URL" "$(cat out/url)" url
 runs -f "$PWD/own" "$web/files/c.tar"
 expect "-f of this machine" "$(cat out/own)" x
