@@ -136,6 +136,7 @@ static void add_ssh(struct weft_git_remote *g)
 
 static void set_env(struct weft_git_remote *g)
 {
+    weft_auto_free char *above = weft_path_dir(g->opts.dir);
     static const char *const kept[] = {"PATH",        "HTTP_PROXY", "HTTPS_PROXY",
                                        "NO_PROXY",    "ALL_PROXY",  "http_proxy",
                                        "https_proxy", "no_proxy",   "all_proxy"};
@@ -150,6 +151,7 @@ static void set_env(struct weft_git_remote *g)
     weft_strv_add(&g->env, "GIT_TERMINAL_PROMPT=0");
     weft_strv_add(&g->env, "GIT_CONFIG_NOSYSTEM=1");
     weft_strv_addf(&g->env, "GIT_CONFIG_GLOBAL=%s", g->config);
+    weft_strv_addf(&g->env, "GIT_CEILING_DIRECTORIES=%s", above);
     weft_strv_add(&g->env, "HOME=/dev/null");
     weft_strv_add(&g->env, "LC_ALL=C");
     add_ssh(g);
@@ -205,6 +207,9 @@ static int run(struct weft_git_remote *g, bool both, char **text, struct weft_er
     weft_strv_add(&argv, "git");
     if (g->repo) {
         weft_strv_addf(&argv, "--git-dir=%s", g->repo);
+    } else { /* in none: one whose names have another length refuses to talk to the server */
+        weft_strv_add(&argv, "-C");
+        weft_strv_add(&argv, g->opts.dir);
     }
     va_start(args, err);
     while ((arg = va_arg(args, const char *)) != NULL) {
@@ -299,7 +304,7 @@ static int git_failed(const struct weft_git_remote *g, const char *text, struct 
 /* A new repository, in the place of the last one. */
 static int make_repo(struct weft_git_remote *g, const char *commit, struct weft_err **err)
 {
-    bool sha256 = commit && strlen(commit) == 64;
+    bool sha256 = strlen(commit) == 64;
     weft_auto_free char *repo = weft_fmt("%s/repo-%d", g->opts.dir, g->n_repos++);
     weft_auto_free char *text = NULL;
     int code;
@@ -401,7 +406,7 @@ static int find(struct weft_git_remote *g, struct weft_git_found *found, struct 
     const char *ref = g->opts.url->ref;
     weft_auto_free char *text = NULL;
 
-    if (make_repo(g, NULL, err) < 0 || ask(g, ref ? ref : "HEAD", &text, err) < 0) {
+    if (ask(g, ref ? ref : "HEAD", &text, err) < 0) {
         return -1;
     }
     if (ref) {

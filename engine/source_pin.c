@@ -27,6 +27,7 @@
 #include "engine/request.h"
 #include "engine/source_parts.h"
 #include "engine/unpack.h"
+#include "engine/vcs.h"
 
 /* buildx's limit for one that is downloaded. */
 #define DOCKERFILE_URL_LIMIT (2 * 1024 * 1024)
@@ -47,6 +48,21 @@ static void say(const struct weft_request *r, const char *what, const char *is)
 {
     if (r->progress != WEFT_PROGRESS_QUIET) {
         weft_info("%s: %s", what, is);
+    }
+}
+
+/* BuildKit takes it like this, and shows it in its progress. */
+static void warn_of_password(const struct weft_request *r, const char *url, const char *instead)
+{
+    weft_auto_free char *redacted = weft_vcs_redact(url);
+    bool is_http = weft_starts_with(url, "http://") || weft_starts_with(url, "https://");
+
+    if (is_http && strcmp(redacted, url) != 0 && r->progress != WEFT_PROGRESS_QUIET) {
+        weft_auto_free char *shown = weft_printable(redacted);
+
+        weft_warn("%s: a password in a URL is seen by others, in lists of processes and in the "
+                  "progress; --secret %s is not",
+                  shown, instead);
     }
 }
 
@@ -77,6 +93,7 @@ static int download(const struct weft_fetch *f, const char *url, const char *fil
 {
     auto_secret authorization = NULL;
 
+    warn_of_password(f->r, url, "id=HTTP_AUTH_HEADER_HOST");
     if (http_authorization(f, url, &authorization, err) < 0) {
         return -1;
     }
@@ -314,6 +331,7 @@ static int pin_git(struct weft_fetch *f, const char *url, struct pin *p, struct 
         git_authorization(f, &p->url, &p->authorization, err) < 0) {
         return -1;
     }
+    warn_of_password(f->r, url, "id=GIT_AUTH_TOKEN");
     p->dir = weft_fetch_path(f, "git");
     p->remote =
         weft_git_remote_open(&(struct weft_git_remote_opts){.url = &p->url,

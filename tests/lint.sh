@@ -16,7 +16,7 @@ export LC_ALL=C.UTF-8
 # The one module that may include a library's headers: HEADER-PATTERN FILE...
 owners=(
     'jansson\.h base/json.c'
-    'archive(_entry)?\.h engine/layer.c engine/layer_read.c engine/unpack_read.c'
+    'archive(_entry)?\.h engine/layer.c engine/layer_read.c engine/unpack.c engine/unpack_read.c'
     'uv\.h base/loop.c base/spawn.c'
     'openssl/.* base/digest.c'
     'gelf\.h|libelf\.h platforms/elf.c platforms/elf_facts.c'

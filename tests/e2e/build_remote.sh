@@ -140,6 +140,7 @@ HUSH=hush-4711 runs --secret "id=GIT_AUTH_TOKEN.127.0.0.1:$port,env=HUSH" "$priv
 WRONG=wrong refused 1 'may the token of GIT_AUTH_TOKEN read' --secret id=GIT_AUTH_TOKEN,env=WRONG "$private"
 refused 1 'error: http://xxxxx:xxxxx@' "http://me:hush-4711@127.0.0.1:$port/private/r.git"
 ! grep hush-4711 log || fail "a password is seen: $(cat log)"
+grep -q 'a password in a URL is seen by others' log || fail "no warning: $(cat log)"
 
 note "git by ssh: --ssh default comes by itself"
 mkdir -p sshd
@@ -210,6 +211,16 @@ refused 1 'the server says status 404' "$web/files/none"
 refused 1 'the server says status 404' -f "$web/files/none" work
 refused 1 'refused\|connect' http://127.0.0.1:1/x.tar
 refused 2 'zstd, which BuildKit does not unpack' "$web/files/c.tar.zst"
+python3 - <<'PYTHON'
+import io
+import tarfile
+
+with tarfile.open("srv/files/pax.tar", "w", format=tarfile.PAX_FORMAT) as t:
+    m = tarfile.TarInfo("Dockerfile")
+    m.mtime = 1.5
+    t.addfile(m, io.BytesIO())
+PYTHON
+refused 2 'begins with a pax header' "$web/files/pax.tar"
 refused 2 'there is no none in' -f none "$web/files/c.tar"
 refused 2 'is no archive, so it is the Dockerfile' -f own "$web/files/Dockerfile"
 
