@@ -219,9 +219,9 @@ struct weft_request {
 
 /**
  * Parse and check the command line of `weft build`; argv[0] is not looked at. Reads the config file
- * (engine/settings.h), docker's (engine/proxy_args.h), the environment (bare --build-arg, secrets, SOURCE_DATE_EPOCH,
- * WEFT_WORKER_IDLE, DOCKER_DEFAULT_PLATFORM, BUILDKIT_PROGRESS, BUILDX_NO_DEFAULT_ATTESTATIONS) and
- * the file system; writes nothing.
+ * (engine/settings.h), docker's (engine/proxy_args.h), the environment (bare --build-arg, secrets,
+ * SOURCE_DATE_EPOCH, WEFT_WORKER_IDLE, DOCKER_DEFAULT_PLATFORM, BUILDKIT_PROGRESS,
+ * BUILDX_NO_DEFAULT_ATTESTATIONS) and the file system; writes nothing.
  * @param out zeroed; untouched on failure
  * Errors: WEFT_E_USAGE; WEFT_E_IO where the working directory or a file cannot be read.
  */

@@ -45,8 +45,7 @@ static void test_load(void **state)
 
     configure(*state, two_daemons);
     of_all = loaded(&all);
-    assert_string_equal(of_all,
-                        "HTTP_PROXY=http://u:p@h:1 HTTPS_PROXY=h:2 NO_PROXY=n FTP_PROXY=f");
+    assert_string_equal(of_all, "HTTP_PROXY=http://u:p@h:1 HTTPS_PROXY=h:2 NO_PROXY=n FTP_PROXY=f");
 
     /* what is given by hand wins, in whatever case; a longer name is another */
     weft_strv_add(&given.build_args, "http_proxy=");
@@ -98,11 +97,16 @@ static void test_secret(void **state)
         const char *arg;
         bool secret;
     } cases[] = {
-        {"HTTP_PROXY=http://u:p@h:1", true}, {"http_Proxy=u:p@h:1", true},
-        {"ALL_PROXY=socks5://u@h", true},    {"https_proxy=http://u:p@h/x", true},
-        {"HTTP_PROXY=http://h:1", false},    {"HTTP_PROXY=http://h/a@b", false},
-        {"HTTP_PROXY=", false},              {"NO_PROXY=localhost,.corp", false},
-        {"URL=http://u:p@h:1", false},       {"HTTP_PROXY_2=http://u:p@h", false},
+        {"HTTP_PROXY=http://u:p@h:1", true},
+        {"http_Proxy=u:p@h:1", true},
+        {"ALL_PROXY=socks5://u@h", true},
+        {"https_proxy=http://u:p@h/x", true},
+        {"HTTP_PROXY=http://h:1", false},
+        {"HTTP_PROXY=http://h/a@b", false},
+        {"HTTP_PROXY=", false},
+        {"NO_PROXY=localhost,.corp", false},
+        {"URL=http://u:p@h:1", false},
+        {"HTTP_PROXY_2=http://u:p@h", false},
     };
     struct weft_request r = {0};
     weft_auto_strv secret = {0};

@@ -56,6 +56,14 @@ func isGone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
+// explain adds to an error what can be done about it.
+func explain(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: let it be read, or exclude it with .dockerignore", err)
+	}
+	return err
+}
+
 // inode is a file's identity.
 type inode struct{ dev, ino uint64 }
 
@@ -109,7 +117,7 @@ func (e *treeEntry) Info() (fs.FileInfo, error) {
 			return nil, errVanished
 		}
 		if err != nil {
-			return nil, err
+			return nil, explain(err)
 		}
 		e.stat = st
 	}
@@ -145,13 +153,16 @@ func (t *tree) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error
 		if d != nil {
 			entry = &treeEntry{DirEntry: d, tree: t, path: path, seen: seen}
 		}
-		err = fn(path, entry, walkErr)
+		err = fn(path, entry, explain(walkErr))
 		if errors.Is(err, errVanished) {
 			return gone()
 		}
 		return err
 	})
 }
+
+// bigHole is a hole that is worth a word. BuildKit's protocol has none, so that its zeros travel.
+const bigHole = 1 << 30
 
 // Open opens a file that a walk has found. What has taken its place since is not followed, and not
 // waited for.
@@ -162,7 +173,7 @@ func (t *tree) Open(path string) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("")), nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, explain(err)
 	}
 	before, err := f.Stat()
 	if err == nil && !before.Mode().IsRegular() {
@@ -171,6 +182,11 @@ func (t *tree) Open(path string) (io.ReadCloser, error) {
 	if err != nil {
 		f.Close()
 		return nil, err
+	}
+	if raw, ok := before.Sys().(*syscall.Stat_t); ok {
+		if hole := before.Size() - raw.Blocks*512; hole >= bigHole {
+			t.note(fmt.Sprintf("%s has holes of %d GB, which are sent and kept as zeros", full, hole>>30))
+		}
 	}
 	return &treeFile{File: f, tree: t, before: before}, nil
 }
