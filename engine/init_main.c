@@ -61,6 +61,7 @@ struct init {
     struct weft_worker_info info;
     sigset_t signals;
     int state_fd;
+    bool has_state; /* the state is ours: we have its lock */
     int clients_fd;
     pid_t buildkitd;
     int status; /* of buildkitd, once it has ended */
@@ -181,16 +182,19 @@ static void stop_buildkitd(struct init *in)
     }
 }
 
-/* What the next start or `weft worker list` should not see. */
+/* What the next start or `weft worker list` should not see. worker.json goes last: without it, the
+ * next start writes its own files at once. What lies in a state that another worker has is its. */
 static void clear_away(struct init *in, bool pid_ns)
 {
     if (!pid_ns) {
         kill_children();
     }
-    unlink(in->files.socket);
-    unlink(in->files.info);
-    (void)weft_rmtree(in->files.tmp, NULL);
     (void)weft_rmtree(in->files.registries, NULL);
+    if (in->has_state) {
+        unlink(in->files.socket);
+        (void)weft_rmtree(in->files.tmp, NULL);
+        unlink(in->files.info);
+    }
 }
 
 static void build_argv(const struct init *in, struct weft_strv *argv)
@@ -303,6 +307,16 @@ static int wait_for_buildkitd(struct init *in, struct weft_err **err)
     return 0;
 }
 
+/* Whether the lock is that of the state, and not of one that was removed, or set aside, while we
+ * waited for it. */
+static bool is_locked(const struct init *in)
+{
+    struct stat ours, there;
+
+    return fstat(in->state_fd, &ours) == 0 && stat(in->files.state_lock, &there) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 static int take_state(struct init *in, struct weft_err **err)
 {
     int got;
@@ -321,6 +335,11 @@ static int take_state(struct init *in, struct weft_err **err)
         return weft_err_hint(err, "do two weft with different runtime directories share "
                                   "WEFT_STATE_DIR?");
     }
+    if (!is_locked(in)) {
+        weft_fail(err, WEFT_E_IO, "%s was removed while the worker started", in->files.state_dir);
+        return weft_err_hint(err, "try again");
+    }
+    in->has_state = true;
     return 0;
 }
 
