@@ -32,6 +32,7 @@
 enum {
     POLL_MS = 50,
     ANSWER_MS = 15 * 1000, /* for a worker that is up, or is ending, to do what it should */
+    READY_MS = 70 * 1000,  /* for one whose starter was killed; its init gives up before that */
     SLOTS_MAX = 64,
     COPY_DAYS = 30, /* a copy of QEMU is kept that nobody has asked for */
     LOOKS_MAX = 20, /* at a worker that is there, and gone, and there again */
@@ -167,6 +168,7 @@ static int attach(const struct want *want, const struct weft_worker_files *f,
                   struct weft_err **err)
 {
     weft_auto_fd fd = weft_lock_open(f->clients_lock, err);
+    bool ready = seen->ready;
     int got = 0;
 
     if (fd < 0) {
@@ -185,7 +187,7 @@ static int attach(const struct want *want, const struct weft_worker_files *f,
     if (got < 0) {
         return -1;
     }
-    for (int waited_ms = 0; waited_ms <= ANSWER_MS; waited_ms += POLL_MS) {
+    for (int waited_ms = 0; waited_ms <= (ready ? ANSWER_MS : READY_MS); waited_ms += POLL_MS) {
         struct weft_worker_info info = {0};
 
         if (cancelled(want->cancel)) {
@@ -195,8 +197,7 @@ static int attach(const struct want *want, const struct weft_worker_files *f,
             return 0;
         }
         if (weft_buildkit_ping(f->socket, POLL_MS)) {
-            bool ready = weft_worker_info_read(f, &info) == 1 && info.ready;
-
+            ready = weft_worker_info_read(f, &info) == 1 && info.ready;
             if (ready && (want->visit || write_wishes(want->cfg, f, err) == 0)) {
                 *out = make_worker(want, f, &info, &fd);
             }
