@@ -27,7 +27,7 @@ chmod 755 "$tmp"
 platforms=linux/amd64,linux/arm64
 export WEFT_CONFIG=/dev/null
 unset WEFT_LIBEXEC WEFT_QEMU_DIR WEFT_RUNTIME WEFT_BUILDKITD WEFT_BUILDCTL
-old='' registry=''
+old='' registry='' port=''
 
 say()
 {
@@ -65,7 +65,7 @@ history() { git -c safe.directory='*' -C "$src_dir" "$@"; }
 # commit_of SUBJECT: its id; nothing where it is not there.
 commit_of()
 {
-    history log --format='%H %s' | awk -v s="$1" 'substr($0, 42) == s { print $1; exit }'
+    history log --format='%H %s' | awk -v s="$1" 'substr($0, 42) == s && !n++ { print $1 }'
 }
 
 # build_old NAME COMMIT: builds it in $tmp/NAME/build.
@@ -117,15 +117,16 @@ knows() { "$old" --help 2>&1 | grep -q "^ *$1 "; }
 start_registry()
 {
     command -v docker-registry >/dev/null || return 1
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     cat >"$tmp/registry.yml" <<END
 version: 0.1
 storage: {filesystem: {rootdirectory: $tmp/registry}}
-http: {addr: 127.0.0.1:5479}
+http: {addr: 127.0.0.1:$port}
 END
     docker-registry serve "$tmp/registry.yml" >"$tmp/registry.log" 2>&1 &
     registry=$!
     for ((i = 0; i < 100; i++)); do
-        curl -fsS http://127.0.0.1:5479/v2/ >/dev/null 2>&1 && return 0
+        curl -fsS "http://127.0.0.1:$port/v2/" >/dev/null 2>&1 && return 0
         sleep 0.1
     done
     fail "the registry does not start: $(cat "$tmp/registry.log")"
@@ -155,7 +156,7 @@ try()
         what+=", benchmarks"
     fi
     if knows push && [[ -n $registry ]]; then
-        "$old" push "$dir/one" "127.0.0.1:5479/$name:1" >"$dir/push.log" 2>&1 || fail "push: $(cat "$dir/push.log")"
+        "$old" push "$dir/one" "127.0.0.1:$port/$name:1" >"$dir/push.log" 2>&1 || fail "push: $(cat "$dir/push.log")"
         what+=", pushes"
     fi
     before=$(kept)
@@ -178,7 +179,7 @@ try()
         jq -e '.speeds | length > 0' "$WEFT_STATE_DIR/bench/profile.json" >/dev/null || fail "$name: no profile"
     fi
     if [[ $what == *push* ]]; then
-        "$build_dir/weft" push "$dir/two" "127.0.0.1:5479/$name-again:1" >"$dir/push.log" 2>&1 || fail "$name: $(cat "$dir/push.log")"
+        "$build_dir/weft" push "$dir/two" "127.0.0.1:$port/$name-again:1" >"$dir/push.log" 2>&1 || fail "$name: $(cat "$dir/push.log")"
         jq -e --arg r "$name" '[.blobs[].repositories | (index($r) and index($r + "-again"))] | any' \
             "$WEFT_STATE_DIR/registry/blobs.json" >/dev/null || fail "$name: the memory of pushes is not one"
     fi
