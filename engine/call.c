@@ -35,6 +35,28 @@ struct weft_json *weft_call_parse(const char *text, size_t len, struct weft_err 
     return answer;
 }
 
+/* A line of the frontend's, or of the Dockerfile, which may end as lines do elsewhere. Caller
+ * frees. */
+static char *clean_line(const char *line)
+{
+    size_t len = strlen(line);
+
+    return weft_text_clean(line, len > 0 && line[len - 1] == '\r' ? len - 1 : len);
+}
+
+/* Text for people, of whoever made the frontend and the Dockerfile. */
+static void print_text(const char *text, FILE *out)
+{
+    weft_auto_strv lines = {0};
+
+    weft_split(text, '\n', &lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        weft_auto_free char *safe = clean_line(lines.v[i]);
+
+        fprintf(out, "%s%s", i > 0 ? "\n" : "", safe);
+    }
+}
+
 /* ---- the lines of the Dockerfile that an error is about, as BuildKit prints them ---- */
 
 struct span {
@@ -120,8 +142,7 @@ static void append_source(struct weft_buf *b, const struct weft_json *source,
     s = widen(at, (int64_t)lines.n);
     weft_buf_printf(b, "\n%s:%lld\n--------------------\n", shown, (long long)at.first);
     for (int64_t i = s.first; i <= s.last; i++) {
-        const char *line = lines.v[i - 1];
-        weft_auto_free char *safe = weft_text_clean(line, strlen(line));
+        weft_auto_free char *safe = clean_line(lines.v[i - 1]);
 
         weft_buf_printf(b, " %3lld | %s %s\n", (long long)i, in_ranges(ranges, i) ? ">>>" : "   ",
                         safe);
@@ -162,8 +183,8 @@ static int print_lint(const struct weft_request *r, const char *json, const char
     if (r->call_json) {
         fprintf(out, "%s\n", json);
     } else if (n > 0) {
-        fprintf(out, "Check complete, %zu warning%s been found!\n%s", n, n == 1 ? " has" : "s have",
-                text ? text : "");
+        fprintf(out, "Check complete, %zu warning%s been found!\n", n, n == 1 ? " has" : "s have");
+        print_text(text ? text : "", out);
     } else if (!error) {
         fputs("Check complete, no warnings found.\n", out);
     }
@@ -179,7 +200,7 @@ static int print_other(const struct weft_request *r, const char *json, const cha
     if (r->call_json && json) {
         fprintf(out, "%s\n", json);
     } else if (text) {
-        fputs(text, out);
+        print_text(text, out);
     } else if (json) {
         fprintf(out, "%s\n", json);
     } else {

@@ -106,7 +106,7 @@ static struct weft_json *image_json(const struct weft_inspected_image *i)
     weft_json_set_str(j, "media_type", i->media_type);
     weft_json_set_int(j, "size_bytes", (int64_t)i->size_bytes);
     weft_json_set_bool(j, "missing", i->is_missing);
-    if (!i->is_missing) {
+    if (!i->is_missing && !i->is_other) {
         weft_json_set_str(j, "config", i->config_digest);
         weft_json_set_int(j, "layers", (int64_t)i->n_layers);
         weft_json_set_int(j, "layers_bytes", (int64_t)i->layers_bytes);
@@ -165,9 +165,10 @@ static char *attestations_text(const struct weft_inspected_image *i)
 static void print_row(FILE *out, int width, const struct weft_inspected_image *i)
 {
     weft_auto_free char *platform = platform_text(i);
-    weft_auto_free char *size = i->is_missing ? weft_xstrdup("missing")
-                                              : weft_human_size((double)i->layers_bytes);
-    weft_auto_free char *layers = i->is_missing ? weft_xstrdup("-") : weft_fmt("%zu", i->n_layers);
+    bool is_known = !i->is_missing && !i->is_other;
+    weft_auto_free char *size = is_known ? weft_human_size((double)i->layers_bytes)
+                                         : weft_xstrdup(i->is_missing ? "missing" : "-");
+    weft_auto_free char *layers = is_known ? weft_fmt("%zu", i->n_layers) : weft_xstrdup("-");
     weft_auto_free char *attestations = attestations_text(i);
 
     fprintf(out, "%-*s  %s  %8s  %6s  %s\n", width, platform, i->digest, size, layers,
@@ -249,7 +250,7 @@ static int select_platform(struct weft_inspected *x, const char *text, struct we
         if (image.has_platform && weft_platform_eq(&image.platform, &wanted)) {
             x->images[i] = x->images[n];
             x->images[n++] = image;
-        } else {
+        } else if (image.has_platform) {
             weft_strv_take(&names, platform_text(&image));
         }
     }
@@ -275,8 +276,8 @@ static int print_raw(struct weft_inspection *x, const struct options *opts,
         return 0;
     }
     if (found->n_images > 1) {
-        return weft_fail(err, WEFT_E_USAGE, "--platform: there are %zu images for it",
-                         found->n_images);
+        weft_fail(err, WEFT_E_USAGE, "--platform: there are %zu images for it", found->n_images);
+        return weft_err_hint(err, "name one by its digest, such as @%s", found->images[0].digest);
     }
     if (weft_inspect_raw(x, found->images[0].digest, &bytes, err) < 0) {
         return -1;

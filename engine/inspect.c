@@ -337,8 +337,9 @@ static int inspect_child(const struct weft_inspection *x, const struct weft_desc
     image->os_version =
         weft_xstrdup_null(weft_json_str(weft_json_get(d->json, "platform"), "os.version"));
     image->here_annotations = annotations ? weft_json_copy(annotations) : NULL;
-    image->is_missing = f == MISSING;
-    return image->is_missing ? 0 : fill_image(x, &m, image, err);
+    image->is_missing = is_known && f == MISSING;
+    image->is_other = !is_known;
+    return f == MISSING ? 0 : fill_image(x, &m, image, err);
 }
 
 static int inspect_index(const struct weft_inspection *x, const struct weft_manifest *m, int depth,

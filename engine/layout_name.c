@@ -86,6 +86,8 @@ static char *find_image(const char *dir, const char *tag, struct weft_err **err)
         list_tags(entries, &tags);
         if (tags.len > 0) {
             weft_err_hint(err, "one of its tags: %s", tags.data);
+        } else if (weft_json_len(entries) > 0) {
+            weft_err_hint(err, "its images have no tags: name one by its digest, @sha256:...");
         }
         return NULL;
     }
@@ -122,7 +124,8 @@ static char *layout_dir(const char *dir, struct weft_err **err)
     weft_auto_free char *shown = weft_printable(dir);
 
     if (!real) {
-        weft_fail(err, WEFT_E_USAGE, "%s: %s", shown, strerror(errno));
+        weft_fail(err, WEFT_E_USAGE, "%s: %s", *shown ? shown : "a layout without a directory",
+                  strerror(errno));
         return NULL;
     }
     if (!weft_is_dir(real)) {

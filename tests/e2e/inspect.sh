@@ -82,6 +82,42 @@ rc=0
 inspect img:other || rc=$?
 expect "a tag that it has not, exit code" "$rc" 2
 
+note "what is no image, two images for one platform, no tags, no directory"
+cp -r img odd
+# put FILE: as a blob of odd
+put()
+{
+    cp "$1" "odd/blobs/sha256/$(sha256sum "$1" | cut -d' ' -f1)"
+}
+printf hello >hello
+other=$(digest_of hello)
+put hello
+blob img "$root" | jq -c --arg other "$other" '.manifests += [.manifests[0],
+    {mediaType: "application/vnd.example", digest: $other, size: 5, platform: {os: "linux", architecture: "s390x"}}]' >new
+jq --arg digest "$(digest_of new)" --argjson size "$(stat -c %s new)" '.manifests[0] |= (.digest = $digest | .size = $size)' \
+    img/index.json >odd/index.json
+put new
+works "odd" odd
+grep -q "^linux/s390x *$other  *-  *-  *-\$" out || fail "$(<out)"
+works "odd as JSON" --json --platform linux/s390x odd
+expect "a type that is no image's" "$(jq -c '.images[] | [.missing, .media_type, .layers]' out)" '[false,"application/vnd.example",null]'
+rm "odd/blobs/sha256/${other#sha256:}"
+works "odd, without it" odd
+grep -q "^linux/s390x *$other  *-  *-  *-\$" out || fail "it is never read: $(<out)"
+# refused WHAT TEXT ARGUMENT...: exit code 2
+refused()
+{
+    local rc=0
+    inspect "${@:3}" || rc=$?
+    expect "$1, exit code" "$rc" 2
+    grep -q -F -e "$2" err || fail "$1: no '$2' in: $(<err)"
+}
+refused "two for one platform" "by its digest, such as @sha256:" --raw --platform "$(image_manifests img | head -n 1 | cut -d' ' -f1)" odd
+jq '.manifests += [{mediaType: "application/vnd.example", digest: "sha256:0", size: 1}] | del(.manifests[].annotations)' \
+    img/index.json >odd/index.json
+refused "no tags" "its images have no tags" odd
+refused "no directory" "a layout without a directory" oci-layout://
+
 note "a registry"
 registry_start plain
 plain=$(registry_addr plain)

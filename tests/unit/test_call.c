@@ -39,6 +39,9 @@ static const struct {
 } cases[] = {
     {"text", "outline", false, false, "{\"result.json\":\"{}\",\"result.txt\":\"T\\n\"}", 0, "T\n",
      NULL},
+    {"text that is no text", "outline", false, false,
+     "{\"result.txt\":\"a\\u001b[2Jb\\tc\\r\\n\\u0007d\\u009b1m\\n\\ne\"}", 0,
+     "ab      c\nd\\xc2\\x9b1m\n\ne", NULL},
     {"json", "outline", true, false, "{\"result.json\":\"{}\",\"result.txt\":\"T\\n\"}", 0, "{}\n",
      NULL},
     {"no text", "x", false, false, "{\"result.json\":\"[1]\"}", 0, "[1]\n", NULL},
