@@ -71,6 +71,52 @@ char *weft_vcs_redact(const char *url)
     return weft_fmt("%.*s%s%s", (int)(host - url), url, colon ? "xxxxx:xxxxx" : "xxxxx", at);
 }
 
+/* Whether the directory, or one above it, has a .git. */
+static bool has_dot_git(const char *dir)
+{
+    weft_auto_free char *at = weft_xstrdup(dir);
+
+    for (;;) {
+        weft_auto_free char *dot_git = weft_path_join(at, ".git");
+        char *slash;
+
+        if (weft_exists(dot_git)) {
+            return true;
+        }
+        slash = strrchr(at, '/');
+        if (!slash || slash == at) {
+            return false;
+        }
+        *slash = '\0';
+    }
+}
+
+/* Say why git does not know the work tree. It does not trust one of another user, as a job's
+ * checkout in a container often is. */
+static void warn_of_git(const struct git *g)
+{
+    weft_auto_strv argv = {0};
+    weft_auto_free char *text = NULL;
+    weft_auto_free char *said = NULL;
+    bool distrusts;
+
+    if (!g->program) {
+        weft_warn("git does not say which commit is built: it is not here");
+        return;
+    }
+    git_argv(g, &argv);
+    weft_strv_add(&argv, "rev-parse");
+    weft_strv_add(&argv, "--show-toplevel");
+    if (weft_run_capture(g->program, argv.v, 1, &text, NULL) < 0 || !text) {
+        text = weft_xstrdup("it cannot be run");
+    }
+    distrusts = strstr(text, "safe.directory") != NULL;
+    text[strcspn(text, "\n")] = '\0';
+    said = weft_printable(text);
+    weft_warn("git does not say which commit is built: %s%s", said,
+              distrusts ? "; git config --global --add safe.directory DIR makes it trust it" : "");
+}
+
 /* The remote that the branch follows, else origin, else upstream. Caller frees; NULL: none. */
 static char *remote_url(const struct git *g)
 {
@@ -167,11 +213,8 @@ void weft_vcs_options(const struct weft_request *r, bool provenance, struct weft
     weft_auto_free char *url = NULL;
 
     if (!root) {
-        weft_auto_free char *dot_git = local ? weft_path_join(r->context, ".git") : NULL;
-
-        if ((labels || info) && weft_exists(dot_git)) {
-            weft_warn("git does not say which commit is built: %s",
-                      program ? "git -C DIR rev-parse --show-toplevel fails" : "it is not here");
+        if ((labels || info) && has_dot_git(r->context)) {
+            warn_of_git(&g);
         }
         return;
     }

@@ -37,7 +37,9 @@ git -C repo init -q
 git -C repo remote add origin https://me:hunter2@example.invalid/x.git
 git -C repo add Dockerfile
 git -C repo -c user.name=t -c user.email=t@example.invalid commit -q -m first
+mkdir repo/sub
 echo more >repo/untracked
+cp repo/Dockerfile repo/sub
 # git says more of it than is read of a program, 1 MiB
 cp -r repo many
 printf '*\n!Dockerfile\n' >many/.dockerignore
@@ -165,6 +167,7 @@ table()
 BUILDKIT_PROGRESS | 0 | BUILDKIT_PROGRESS=rawjson unset_progress --call targets ctx | jq -es 'map(select(.vertexes)) | length > 0' log >/dev/null
 BUILDX_GIT_INFO | 0 | BUILDX_GIT_INFO=true build $oci --provenance true repo | statement | jq -e '.. | strings | select(contains("example.invalid/x.git"))' >/dev/null && ! statement | grep -q hunter2
 BUILDX_GIT_LABELS | 0 | BUILDX_GIT_LABELS=1 build $oci repo | [[ $(config '.config.Labels."org.opencontainers.image.revision"') == "$(git -C repo rev-parse HEAD)" ]]
+BUILDX_GIT_LABELS | 0 | GIT_TEST_ASSUME_DIFFERENT_OWNER=1 BUILDX_GIT_LABELS=1 build $oci -f repo/Dockerfile repo/sub | grep -q 'dubious ownership.*safe.directory' log
 BUILDX_GIT_CHECK_DIRTY | 0 | BUILDX_GIT_LABELS=1 BUILDX_GIT_CHECK_DIRTY=1 build $oci repo | config '.config.Labels."org.opencontainers.image.revision"' | grep -q -e '-dirty$'
 BUILDX_GIT_CHECK_DIRTY | 0 | BUILDX_GIT_LABELS=1 BUILDX_GIT_CHECK_DIRTY=1 build $oci many | config '.config.Labels."org.opencontainers.image.revision"' | grep -q -e '-dirty$'
 BUILDX_METADATA_PROVENANCE | 0 | build --metadata-file meta ctx | [[ $(jq -r '."buildx.build.provenance" | has("buildType"), has("buildConfig")' meta | paste -sd,) == true,false ]]
