@@ -421,7 +421,7 @@ static int run_file(const char *path, char **why)
         &said, &err);
 
     if (code < 0) {
-        *why = weft_xstrdup(err->msg);
+        *why = weft_xstrdup(err->sys == ENOEXEC ? "no handler takes its programs" : err->msg);
         return 0;
     }
     said[strcspn(said, "\n")] = '\0';

@@ -505,6 +505,11 @@ nobody_mounts setpriv --reuid "$test_user" --regid "$test_user" --init-groups \
 expect "view as a user" "$(jq -r .table.view out)" hidden
 [[ $(jq -r .table.why out) == *"only root"* ]] || fail "$(cat out)"
 rc=0
+as_user "$WEFT" binfmt check linux/s390x >out || rc=$?
+if ((rc != 0)); then
+    expect "why it fails" "$(sed 's/.*-: //' out)" "no handler takes its programs"
+fi
+rc=0
 as_user "$WEFT" binfmt install linux/s390x 2>err || rc=$?
 expect "exit code" "$rc" 3
 grep -q 'try: sudo weft binfmt install linux/s390x' err || fail "$(cat err)"
