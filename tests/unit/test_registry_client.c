@@ -459,6 +459,51 @@ static void test_resume_in_parts(void **state)
     finish(f);
 }
 
+/* A registry that keeps blobs elsewhere: by a redirection, or by where it says that the upload goes
+ * on. The other host gets all of the blob, and no credentials. */
+static void test_upload_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    struct http_script *other = http_script_start();
+    weft_auto_free char *location =
+        weft_fmt("Location: http://%s/store?sig=1\r\n", http_script_host(other));
+    struct weft_err *err = NULL;
+    _Atomic int64_t sent = 0;
+
+    open_registry(f, true, "\"auth\":\"bWU6cHc=\"");
+    http_script_add(f->s, "GET /v2/ ", "401 Unauthorized", EMPTY_CHALLENGE, "");
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/ ", "202 Accepted", "Location: /up/1\r\n",
+                    "");
+    http_script_add(f->s, "PUT /up/1?digest=", "307 Temporary Redirect", location, "");
+    http_script_add(other, "PUT /store?sig=1 ", "201 Created", "", "");
+    assert_ok(weft_registry_put_blob(f->r, TEN_DIGEST, 10, f->file, &sent, &err), &err);
+    assert_true(http_script_has(f->s, 2, "Authorization: Basic bWU6cHc=\r\n"));
+    assert_false(http_script_has(other, 0, "Authorization"));
+    assert_string_equal(http_script_body(other, 0), TEN);
+    assert_int_equal(sent, 10);
+
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/ ", "202 Accepted", location, "");
+    http_script_add_drop(other, "PUT /store?sig=1&digest=", 4);
+    http_script_add(other, "GET /store?sig=1 ", "204 No Content", "Range: 0-3\r\n", "");
+    http_script_add(other, "PATCH /store?sig=1 ", "202 Accepted", "", "");
+    http_script_add(other, "PUT /store?sig=1&digest=", "201 Created", "", "");
+    assert_ok(weft_registry_put_blob(f->r, TEN_DIGEST, 10, f->file, &sent, &err), &err);
+    for (size_t i = 1; i <= 4; i++) {
+        assert_false(http_script_has(other, i, "Authorization"));
+    }
+    assert_string_equal(http_script_body(other, 3), "456789");
+    assert_int_equal(sent, 20);
+
+    /* it wants to know who asks: that is no question for the registry's password */
+    http_script_add(f->s, "POST /v2/app/blobs/uploads/ ", "202 Accepted", location, "");
+    http_script_add(other, "PUT /store?sig=1&digest=", "401 Unauthorized", EMPTY_CHALLENGE, "");
+    assert_int_equal(weft_registry_put_blob(f->r, TEN_DIGEST, 10, f->file, &sent, &err), -1);
+    assert_false(http_script_has(other, 5, "Authorization"));
+    assert_err(&err, WEFT_E_NET, 0, "401");
+    http_script_stop(other);
+    finish(f);
+}
+
 /* Statuses that registries give instead of the specification's, and other clients take: ECR's 201
  * for a piece, and 200 and 202 for the end. */
 static void test_other_statuses(void **state)
@@ -700,6 +745,7 @@ int main(void)
         client_test(test_resume_wrong),
         client_test(test_resume_in_parts),
         client_test(test_other_statuses),
+        client_test(test_upload_elsewhere),
         client_test(test_proxy_unusable),
     };
 
