@@ -670,7 +670,7 @@ int weft_outputs_commit(struct weft_outputs *o, const atomic_bool *cancel,
     }
     rc = run_commit(&c, err);
     result->begun = result->loader || result->pushed.n + result->written.n > 0 ||
-                    weft_pushes_tagged(o->pushes);
+                    weft_pushes_tagging(o->pushes);
     weft_descriptor_finish(&c.root);
     return rc;
 }

@@ -95,7 +95,7 @@ struct weft_result {
     struct weft_strv written; /* destinations, as in "wrote A, B" */
     struct weft_strv pushed;  /* names */
     char *loader;             /* the program that has loaded the image; or NULL */
-    bool begun;               /* a destination has changed, also where a later one failed */
+    bool begun; /* a destination has changed, or may have, also where the commit failed */
 };
 void weft_result_finish(struct weft_result *r);
 

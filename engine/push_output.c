@@ -178,10 +178,10 @@ int weft_pushes_commit(struct weft_pushes *p, const char *blobs_dir,
     return 0;
 }
 
-bool weft_pushes_tagged(const struct weft_pushes *p)
+bool weft_pushes_tagging(const struct weft_pushes *p)
 {
     for (size_t i = 0; i < p->n; i++) {
-        if (atomic_load(&p->targets[i].counts[p->request->n_platforms].tags_set) > 0) {
+        if (atomic_load(&p->targets[i].counts[p->request->n_platforms].tags_begun) > 0) {
             return true;
         }
     }

@@ -56,7 +56,8 @@ int weft_pushes_commit(struct weft_pushes *p, const char *blobs_dir,
                        const struct weft_descriptor *root, struct weft_strv *done,
                        struct weft_err **err);
 
-/** Whether a tag has been set, by a commit that may have failed at the next one. */
-bool weft_pushes_tagged(const struct weft_pushes *p);
+/** Whether a registry has been asked to set a tag: after a commit that has failed, one may have
+ * moved. */
+bool weft_pushes_tagging(const struct weft_pushes *p);
 
 #endif

@@ -517,12 +517,12 @@ static int set_tags(struct weft_push *p, const struct weft_content_manifest *roo
         const struct target *t = &p->targets[i];
 
         for (size_t k = 0; k < t->tags.n; k++) {
+            atomic_fetch_add(&counts->tags_begun, 1);
             if (weft_registry_put_manifest(t->registry, t->tags.v[k], root->desc.media_type,
                                            root->data, root->len, err) < 0) {
                 return tag_failed(&set, t->names.v[k], err);
             }
             weft_strv_add(&set, t->names.v[k]);
-            atomic_fetch_add(&counts->tags_set, 1);
         }
     }
     return 0;

@@ -42,7 +42,7 @@ struct weft_push_counts {
     _Atomic int blobs_sent;
     _Atomic int blobs_mounted;
     _Atomic int blobs_there; /* the registry had them */
-    _Atomic int tags_set;
+    _Atomic int tags_begun;  /* requests that set a tag: an answer need not have come */
 };
 
 /** Nothing is sent yet. Errors: WEFT_E_USAGE, WEFT_E_IO. */
