@@ -34,9 +34,9 @@ struct weft_inspected_image {
     bool has_platform;
     struct weft_platform platform;
     char *os_version; /* of the platform; or NULL */
-    bool is_missing; /* the index names it, and it is not there; or */
-    bool is_other;   /* its media type is that of no image: it was not read. With either, nothing of
-                        what follows is known but here_annotations */
+    bool is_missing;  /* the index names it, and it is not there; or */
+    bool is_other; /* its media type is that of no image: it was not read. With either, nothing of
+                      what follows is known but here_annotations */
     char config_digest[WEFT_DIGEST_SIZE];
     size_t n_layers;
     uint64_t layers_bytes;
