@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -171,48 +170,51 @@ void weft_doctor_runtime_dir(struct weft_doctor *d)
     weft_doctor_add(d, "runtime-dir", NULL, WEFT_DOCTOR_OK, weft_xstrdup(d->runtime_root), NULL);
 }
 
-static char *disk_words(const struct weft_doctor *d, uint64_t size, uint64_t left, uint64_t budget)
+/* "75 GB of 270 GB free; caches have 3.2 GB of their budget of 100 GB". Caller frees. */
+static char *disk_words(const struct weft_worker_room *room, uint64_t used, unsigned n)
 {
-    weft_auto_free char *size_text = weft_human_size((double)size);
-    weft_auto_free char *left_text = weft_human_size((double)left);
-    weft_auto_free char *budget_text = weft_human_size((double)budget);
-    unsigned n = d->state_root ? weft_worker_disk_count(d->state_root) : 1;
-    weft_auto_free char *share = n > 1 ? weft_fmt(", for %u states", n) : weft_xstrdup("");
+    weft_auto_free char *size = weft_human_size((double)room->fs_bytes);
+    weft_auto_free char *left = weft_human_size((double)room->free_bytes);
+    weft_auto_free char *budget = weft_human_size((double)room->budget_bytes);
+    weft_auto_free char *has = weft_human_size((double)used);
+    weft_auto_free char *share = n > 1 ? weft_fmt(", shared by %u", n) : weft_xstrdup("");
 
-    return weft_fmt("%s of %s free; budget of the caches %s%s", left_text, size_text, budget_text,
-                    share);
+    return weft_fmt("%s of %s free; the caches had %s of their budget of %s%s%s%s%s", left, size,
+                    has, budget, room->said_by ? " (" : "", room->said_by ? room->said_by : "",
+                    room->said_by ? ")" : "", share);
 }
 
 void weft_doctor_disk(struct weft_doctor *d)
 {
+    static const char mend[] = "weft prune --all; or WEFT_STATE_DIR=DIR on another disk";
+    static const char mend_empty[] = "WEFT_STATE_DIR=DIR on another disk; weft has no caches here";
+    const char *root = d->state_root ? d->state_root : d->state_near;
+    uint64_t used = weft_worker_disk_used(root);
+    struct weft_worker_room room;
     weft_auto_err err = NULL;
-    struct statvfs st;
-    uint64_t size, left, budget = 0;
     char *words;
 
-    if (statvfs(d->state_near, &st) < 0) {
-        weft_doctor_add(d, "disk", NULL, WEFT_DOCTOR_FAIL,
-                        weft_fmt("%s: %s", d->state_near, strerror(errno)), NULL);
-        return;
-    }
-    if (weft_worker_disk_from_env(&budget, &err) < 0) {
+    if (weft_worker_room_look(root, d->settings.disk_bytes, &room, &err) < 0) {
         weft_doctor_add_err(d, "disk", WEFT_DOCTOR_FAIL, err);
         return;
     }
-    size = (uint64_t)st.f_blocks * st.f_frsize;
-    left = (uint64_t)st.f_bavail * st.f_frsize;
-    budget = budget ? budget : weft_worker_disk_default(size);
-    words = disk_words(d, size, left, budget);
-    if (left < disk_needed_bytes || (st.f_files > 0 && st.f_favail == 0)) {
+    words = disk_words(&room, used, d->state_root ? weft_worker_disk_count(root) : 1);
+    if (room.free_bytes < disk_needed_bytes || room.no_files) {
         weft_doctor_add(
-            d, "disk", NULL, WEFT_DOCTOR_FAIL, weft_fmt("full: %s", words),
-            weft_fmt("weft worker remove --all, or WEFT_STATE_DIR=DIR on another disk"));
+            d, "disk", NULL, WEFT_DOCTOR_FAIL,
+            weft_fmt("full%s: %s", room.no_files ? ", no more files can be made" : "", words),
+            weft_fmt("%s", used > 0 ? mend : mend_empty));
         free(words);
-    } else if (left < disk_small_bytes || left < size / 5) {
-        weft_doctor_add(
-            d, "disk", NULL, WEFT_DOCTOR_WARN,
-            weft_fmt("%s; below 20 %% free, caches are not kept", words),
-            weft_fmt("weft worker remove --all, or WEFT_STATE_DIR=DIR on another disk"));
+    } else if (room.free_bytes < disk_small_bytes || room.free_bytes < room.fs_bytes / 5) {
+        weft_doctor_add(d, "disk", NULL, WEFT_DOCTOR_WARN,
+                        weft_fmt("%s; below 20 %% free, caches are not kept", words),
+                        weft_fmt("%s", used > 0 ? mend : mend_empty));
+        free(words);
+    } else if (room.said_by && room.budget_bytes > used && /* the default is below that */
+               room.budget_bytes - used > room.free_bytes) {
+        weft_doctor_add(d, "disk", NULL, WEFT_DOCTOR_WARN,
+                        weft_fmt("%s, which is more than fits", words),
+                        weft_fmt("a smaller WEFT_WORKER_DISK, or disk: in the config file"));
         free(words);
     } else {
         weft_doctor_add(d, "disk", NULL, WEFT_DOCTOR_OK, words, NULL);

@@ -141,6 +141,8 @@ says overlay found "copied"
 agrees "disk full" fails disk in_state_on \
     "mount -t tmpfs -o size=1m none vol; head -c 900k /dev/zero >vol/fill"
 says disk found "full"
+says disk found "budget of"
+says disk mend "WEFT_STATE_DIR"
 agrees "state read-only" fails state in_state_on "mount -t tmpfs -o ro none vol"
 says state mend WEFT_STATE_DIR
 says idmap status ok

@@ -71,6 +71,20 @@ for who in $(whos); do
         (($(on_disk linux_amd64) <= 22)) || fail "$(on_disk linux_amd64) MB on disk"
     fi
 
+    note "30 MB, as the config file says; the variable wins over it"
+    build_as "$who" --platform linux/amd64 --worker-idle 0 ctx >log 2>&1 || fail "$(cat log)"
+    grown linux_amd64 36 || fail "only $(used linux_amd64) MB are used"
+    echo 'disk: 30M' >config.yaml
+    chmod 644 config.yaml
+    as "$who" WEFT_CONFIG="$PWD/config.yaml" WEFT_WORKER_DISK=90M "$WEFT" build --platform linux/amd64 --worker-idle 0 \
+        --build-context "busybox=oci-layout://$WEFT_TEST_TMP/bb:latest" ctx >log 2>&1 || fail "$(cat log)"
+    grown linux_amd64 36 || fail "the config file won"
+    as "$who" WEFT_CONFIG="$PWD/config.yaml" "$WEFT" build --platform linux/amd64 --worker-idle 0 \
+        --build-context "busybox=oci-layout://$WEFT_TEST_TMP/bb:latest" ctx >log 2>&1 || fail "$(cat log)"
+    trimmed linux_amd64 30 || fail "$(used linux_amd64) MB"
+    as "$who" WEFT_CONFIG="$PWD/config.yaml" "$WEFT" doctor >log 2>&1 || true
+    tr -s ' \n' ' ' <log | grep -q 'of their budget of 30.0 MB (the config file)' || fail "$(cat log)"
+
     note "a worker that is up takes a lower budget from its next client"
     build_as "$who" --platform linux/amd64 ctx >log 2>&1 || fail "$(cat log)"
     wait_for 10 grown linux_amd64 36 || fail "only $(used linux_amd64) MB are used"
