@@ -15,6 +15,7 @@
 #include "engine/build_provenance.h"
 #include "engine/build_state.h"
 #include "engine/call.h"
+#include "engine/disk_full.h"
 #include "engine/progress.h"
 #include "engine/progress_model.h"
 #include "engine/request.h"
@@ -88,6 +89,40 @@ static char *fate(const struct weft_build *b)
     }
 }
 
+/* What a failed lane says of a file system that is full: its error, that of BuildKit, or the end of
+ * what the step has written. Borrowed; NULL: nothing. */
+static const char *full_text(const struct weft_build *b, size_t lane)
+{
+    const struct weft_build_lane *l = &b->lanes[lane];
+    const struct weft_vertex *v = weft_lane_failed(weft_progress_lane_model(b->progress, lane));
+
+    if (l->err && weft_disk_full_said(l->err->msg)) {
+        return l->err->msg;
+    }
+    if (weft_disk_full_said(l->text.data)) {
+        return l->text.data;
+    }
+    for (size_t i = 0; v && i < v->n_tail; i++) {
+        if (weft_disk_full_said(weft_vertex_tail(v, i))) {
+            return ""; /* a path in it is one of the step's root */
+        }
+    }
+    return NULL;
+}
+
+/* A hint for the whole build; NULL: none. Caller frees. */
+static char *hint_if_full(const struct weft_build *b)
+{
+    for (size_t i = 0; i < b->r->n_platforms; i++) {
+        const char *text = b->lanes[i].state == LANE_FAILED ? full_text(b, i) : NULL;
+
+        if (text) {
+            return weft_disk_full_hint(text);
+        }
+    }
+    return NULL;
+}
+
 /* The error of a build whose lanes did not all succeed. */
 static int failed(struct weft_build *b, struct weft_err **err)
 {
@@ -109,9 +144,12 @@ static int failed(struct weft_build *b, struct weft_err **err)
     }
     list = weft_strv_join(&names, ", ");
     if (!cause) {
+        weft_auto_free char *hint = hint_if_full(b);
+
         report_failures(b);
-        return weft_fail(err, lacking && !b->partial ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD,
-                         "build failed for %s; %s", list, what);
+        weft_fail(err, lacking && !b->partial ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD,
+                  "build failed for %s; %s", list, what);
+        return hint ? weft_err_hint(err, "%s", hint) : -1;
     }
     weft_fail(err, lacking && !b->partial ? WEFT_E_UNSUPPORTED : WEFT_E_BUILD,
               "build failed for %s: %s%s%s", list, cause->msg, b->partial ? "; " : "",
@@ -368,6 +406,10 @@ static int report(struct weft_build *b, FILE *out, struct weft_err **err)
 int weft_build_report(struct weft_build *b, FILE *out, struct weft_err **err)
 {
     int rc = report(b, out, err);
+
+    if (rc < 0) {
+        weft_disk_full_explain(*err);
+    }
 
     if (rc < 0 && b->r->progress == WEFT_PROGRESS_RAWJSON && (*err)->msg[0]) {
         struct weft_err *e = *err;

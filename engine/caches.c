@@ -130,6 +130,7 @@ int weft_caches_select(const struct weft_strv *slots, struct weft_worker_entry *
 struct work {
     struct weft_caches *c;
     const char *slot;
+    bool removing; /* something is to be removed */
     struct weft_worker *worker;
     struct weft_err *err;
 };
@@ -155,6 +156,9 @@ static void enter_work(void *data)
                                           .disk_bytes = c->settings.disk_bytes,
                                           .cancel = &c->cancel},
             &w->err);
+    }
+    if (c->cfg && w->removing) {
+        weft_worker_give_up_reserve(c->cfg, w->slot);
     }
     if (c->cfg) {
         weft_worker_visit(c->cfg, w->slot, &c->cancel, &w->worker, &w->err);
@@ -269,7 +273,7 @@ static int run_buildctl(struct run *r, struct weft_strv *argv, struct weft_err *
 static int run_on(struct run *r, const char *slot, const struct weft_strv *args,
                   struct weft_err **err)
 {
-    struct work w = {.c = r->c, .slot = slot};
+    struct work w = {.c = r->c, .slot = slot, .removing = strcmp(args->v[0], "prune") == 0};
     weft_auto_strv argv = {0};
     int rc = -1;
 

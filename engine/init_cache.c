@@ -53,8 +53,7 @@ static bool smaller(struct weft_init_cache *c, int64_t now_ms)
 static void start(struct weft_init_cache *c, int64_t now_ms)
 {
     weft_auto_err err = NULL;
-    pid_t pid =
-        weft_init_trim(c->buildctl, c->files->socket, c->share_bytes, c->files->usage, &err);
+    pid_t pid = weft_init_trim(c->buildctl, c->files, c->share_bytes, &err);
 
     c->used = false;
     c->trimmed_bytes = c->share_bytes;

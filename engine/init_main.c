@@ -38,6 +38,7 @@
 #include "engine/init_cache.h"
 #include "engine/init_runtime.h"
 #include "engine/init_tasks.h"
+#include "engine/worker_disk.h"
 #include "engine/worker_files.h"
 #include "engine/worker_state.h"
 
@@ -197,6 +198,14 @@ static void clear_away(struct init *in, bool pid_ns)
     }
 }
 
+/* Whether layers of this state lie in the store of a snapshotter of this name. */
+static bool has_store(const struct init *in, const char *snapshotter)
+{
+    weft_auto_free char *dir = weft_fmt("%s/runc-%s", in->files.buildkit_root, snapshotter);
+
+    return weft_is_dir(dir);
+}
+
 static void build_argv(const struct init *in, struct weft_strv *argv)
 {
     weft_strv_add(argv, in->info.buildkitd);
@@ -210,6 +219,11 @@ static void build_argv(const struct init *in, struct weft_strv *argv)
     weft_strv_add(argv, "--oci-worker-net=host");
     weft_strv_add(argv, "--allow-insecure-entitlement=network.host");
     weft_strv_add(argv, "--allow-insecure-entitlement=security.insecure");
+    /* Left to itself, buildkitd tries overlay mounts at each start, and takes another snapshotter,
+     * and so an empty store, where the disk is full. */
+    if (has_store(in, "overlayfs") && !has_store(in, "native")) {
+        weft_strv_add(argv, "--oci-worker-snapshotter=overlayfs");
+    }
     if (!in->info.process_sandbox) {
         weft_strv_add(argv, "--oci-worker-no-process-sandbox");
     }
@@ -419,6 +433,7 @@ static int prepare(struct init *in, struct weft_err **err)
         weft_mkdirs(in->files.home, 0700, err) < 0) {
         return -1;
     }
+    weft_worker_reserve_make(in->files.reserve);
     choose_runtime(in);
     return start_buildkitd(in, err);
 }
@@ -434,6 +449,7 @@ static void load_wishes(struct init *in)
     }
     in->wishes_mtime = st.st_mtim;
     in->idle_since_ms = now_ms(); /* somebody was here, perhaps too shortly to be seen */
+    weft_worker_reserve_make(in->files.reserve);
     if (weft_read_file(in->files.wishes, 64, &text, NULL, NULL) == 0) {
         char *end;
 

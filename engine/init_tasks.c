@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "base/log.h"
 #include "base/spawn.h"
 #include "engine/worker_disk.h"
+#include "engine/worker_files.h"
 
 enum {
     WATCH_MS = 200
@@ -59,9 +61,10 @@ static int run_buildctl(const char *buildctl, struct weft_strv *argv, char **tex
     return code;
 }
 
-/* As BuildKit's own collector: internal records only if the others do not suffice. */
-static int prune(const char *buildctl, const char *socket_path, uint64_t share_bytes, bool all,
-                 struct weft_err **err)
+/* As BuildKit's own collector: internal records only if the others do not suffice. free_bytes > 0:
+ * until so much of the disk is free. */
+static int prune(const char *buildctl, const char *socket_path, uint64_t share_bytes,
+                 uint64_t free_bytes, bool all, struct weft_err **err)
 {
     weft_auto_strv argv = {0};
     weft_auto_free char *text = NULL;
@@ -72,6 +75,9 @@ static int prune(const char *buildctl, const char *socket_path, uint64_t share_b
     /* in units of 10^6 bytes */
     weft_strv_addf(&argv, "--keep-storage=%" PRIu64 ".%06" PRIu64, share_bytes / 1000000,
                    share_bytes % 1000000);
+    if (free_bytes > 0) {
+        weft_strv_addf(&argv, "--free-storage=%" PRIu64, free_bytes / 1000000 + 1);
+    }
     if (all) {
         weft_strv_add(&argv, "--all");
     }
@@ -105,24 +111,63 @@ static int ask_used(const char *buildctl, const char *socket_path, uint64_t *use
     return 0;
 }
 
-static int trim(const char *buildctl, const char *socket_path, uint64_t share_bytes,
-                const char *usage_path, struct weft_err **err)
+/* How much is to be free, where less is; 0: enough is. */
+static uint64_t lacking(const char *dir)
+{
+    struct statvfs st;
+    uint64_t low;
+
+    if (statvfs(dir, &st) < 0) {
+        return 0;
+    }
+    low = weft_worker_disk_low((uint64_t)st.f_blocks * st.f_frsize);
+    return (uint64_t)st.f_bavail * st.f_frsize < low ? low : 0;
+}
+
+/* The first prune also has BuildKit collect the garbage that it does not count: snapshots of failed
+ * steps. */
+static int trim_low(const char *buildctl, const struct weft_worker_files *f, uint64_t share_bytes,
+                    struct weft_err **err)
+{
+    if (unlink(f->reserve) < 0 && errno != ENOENT) {
+        weft_warn("%s: %s", f->reserve, strerror(errno));
+    }
+    for (int all = 0; all <= 1; all++) {
+        uint64_t wanted;
+
+        if (prune(buildctl, f->socket, share_bytes, 0, all, err) < 0) {
+            return -1;
+        }
+        wanted = lacking(f->state_dir);
+        if (wanted > 0 && prune(buildctl, f->socket, share_bytes, wanted, all, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int trim(const char *buildctl, const struct weft_worker_files *f, uint64_t share_bytes,
+                struct weft_err **err)
 {
     struct weft_worker_usage u = {.share_bytes = share_bytes};
 
-    if (ask_used(buildctl, socket_path, &u.used_bytes, err) < 0) {
+    if (lacking(f->state_dir) > 0 && trim_low(buildctl, f, share_bytes, err) < 0) {
         return -1;
     }
-    if (u.used_bytes > share_bytes && (prune(buildctl, socket_path, share_bytes, false, err) < 0 ||
-                                       prune(buildctl, socket_path, share_bytes, true, err) < 0 ||
-                                       ask_used(buildctl, socket_path, &u.used_bytes, err) < 0)) {
+    if (ask_used(buildctl, f->socket, &u.used_bytes, err) < 0) {
         return -1;
     }
-    return weft_worker_usage_write(usage_path, &u, err);
+    if (u.used_bytes > share_bytes && (prune(buildctl, f->socket, share_bytes, 0, false, err) < 0 ||
+                                       prune(buildctl, f->socket, share_bytes, 0, true, err) < 0 ||
+                                       ask_used(buildctl, f->socket, &u.used_bytes, err) < 0)) {
+        return -1;
+    }
+    weft_worker_reserve_make(f->reserve);
+    return weft_worker_usage_write(f->usage, &u, err);
 }
 
-pid_t weft_init_trim(const char *buildctl, const char *socket_path, uint64_t share_bytes,
-                     const char *usage_path, struct weft_err **err)
+pid_t weft_init_trim(const char *buildctl, const struct weft_worker_files *files,
+                     uint64_t share_bytes, struct weft_err **err)
 {
     pid_t pid = fork_task();
 
@@ -132,7 +177,7 @@ pid_t weft_init_trim(const char *buildctl, const char *socket_path, uint64_t sha
     if (pid == 0) {
         struct weft_err *error = NULL;
 
-        if (trim(buildctl, socket_path, share_bytes, usage_path, &error) < 0) {
+        if (trim(buildctl, files, share_bytes, &error) < 0) {
             weft_warn("the cache was not trimmed: %s", error->msg);
             _exit(1);
         }

@@ -12,14 +12,16 @@
 #include "base/str.h"
 
 struct weft_err;
+struct weft_worker_files;
 
 /**
  * Start a child that has BuildKit delete what was used least recently until its cache has at most
- * share_bytes, and writes usage_path (engine/worker_disk.h). Its words go to stderr. Returns its
- * id, or -1 (WEFT_E_IO).
+ * share_bytes, and writes files->usage (engine/worker_disk.h). Where the disk is nearly full, it
+ * also has BuildKit remove what failed steps have left, and then of the cache until it is no more.
+ * Its words go to stderr. Returns its id, or -1 (WEFT_E_IO).
  */
-pid_t weft_init_trim(const char *buildctl, const char *socket_path, uint64_t share_bytes,
-                     const char *usage_path, struct weft_err **err);
+pid_t weft_init_trim(const char *buildctl, const struct weft_worker_files *files,
+                     uint64_t share_bytes, struct weft_err **err);
 
 /** Start a child that removes a tree. Returns its id; 0: there is nothing to remove, or no child
  * could be made. */

@@ -50,6 +50,8 @@ libweft_a_SOURCES += \
 	%D%/vcs.h
 
 libweft_a_SOURCES += \
+	%D%/disk_full.c \
+	%D%/disk_full.h \
 	%D%/docker_load.c \
 	%D%/docker_load.h \
 	%D%/docker_units.c \

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/cmd.h"
+#include "engine/disk_full.h"
 #include "engine/proxy_args.h"
 
 static const struct weft_cmd *const commands[] = {
@@ -123,6 +124,7 @@ int main(int argc, char **argv)
     if (cmd->run(argc - 1, argv + 1, stdout, &err) == 0) {
         return flushed(0);
     }
+    weft_disk_full_explain(err);
     if (err->msg[0]) {
         weft_error("%s", err->msg);
     }

@@ -246,6 +246,23 @@ static char *spec_text(const struct want *want, const struct weft_worker_files *
     return weft_json_dump(spec, 2);
 }
 
+/* What is there already is not written again: a worker whose disk is full can be started then, and
+ * pruned. */
+static int write_config(const char *path, const char *text, struct weft_err **err)
+{
+    weft_auto_free char *dir = weft_path_dir(path);
+    weft_auto_free char *old = NULL;
+
+    if (weft_read_file(path, strlen(text) + 1, &old, NULL, NULL) == 0 && strcmp(old, text) == 0) {
+        return 0;
+    }
+    if (weft_mkdirs(dir, 0700, err) < 0 ||
+        weft_write_file(path, text, strlen(text), 0600, err) < 0) {
+        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    }
+    return 0;
+}
+
 /* Write what the init reads. */
 static int prepare(const struct want *want, const struct weft_worker_files *f,
                    struct weft_err **err)
@@ -253,7 +270,6 @@ static int prepare(const struct want *want, const struct weft_worker_files *f,
     const struct weft_worker_config *cfg = want->cfg;
     const char *other = NULL;
     const char *runtime = weft_worker_config_runtime(cfg, &other, err);
-    weft_auto_free char *config_dir = weft_path_dir(f->config);
     weft_auto_free char *spec = NULL;
     weft_auto_free char *config = NULL;
     weft_auto_free char *registries = weft_worker_registries_toml(cfg->registries, f->registries);
@@ -278,9 +294,8 @@ static int prepare(const struct want *want, const struct weft_worker_files *f,
         share, cfg->scope == WEFT_SCOPE_NAMESPACE ? weft_platform_format(&host, host_name) : NULL,
         registries);
     spec = spec_text(want, f, runtime, other, share, registries);
-    if (weft_mkdirs(config_dir, 0700, err) < 0 ||
-        weft_write_file(f->config, config, strlen(config), 0600, err) < 0) {
-        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    if (write_config(f->config, config, err) < 0) {
+        return -1;
     }
     return weft_write_file(f->spec, spec, strlen(spec), 0600, err) < 0 ? -1
                                                                        : write_wishes(cfg, f, err);
@@ -449,6 +464,15 @@ int weft_worker_visit(const struct weft_worker_config *cfg, const char *slot,
                   newer ? newer : "of another weft", buildkit ? buildkit : "unknown");
     }
     return got == 1 ? 0 : weft_err_wrap(err, "worker %s", slot);
+}
+
+void weft_worker_give_up_reserve(const struct weft_worker_config *cfg, const char *slot)
+{
+    struct weft_worker_files f = {0};
+
+    weft_worker_files_init(&f, cfg->runtime_root, cfg->state_root, slot);
+    (void)unlink(f.reserve); /* there may be none */
+    weft_worker_files_finish(&f);
 }
 
 /* Start a stopped worker whose cache has more than its share, for as long as it takes to trim it.

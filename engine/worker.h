@@ -136,6 +136,10 @@ int weft_worker_acquire(const struct weft_worker_config *cfg, const char *slot,
 int weft_worker_visit(const struct weft_worker_config *cfg, const char *slot,
                       const atomic_bool *cancel, struct weft_worker **out, struct weft_err **err);
 
+/** Give up the room that the state of a slot keeps for its cache to be trimmed in: to be called
+ * before that, where the disk may be full. The worker makes it again. */
+void weft_worker_give_up_reserve(const struct weft_worker_config *cfg, const char *slot);
+
 /** Let go of the worker, which lives on until it has been idle for long enough. NULL is fine. */
 void weft_worker_release(struct weft_worker *w);
 

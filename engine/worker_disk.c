@@ -21,13 +21,42 @@
 #include "engine/worker_files.h"
 
 #define BUDGET_MAX UINT64_C(100000000000)
+#define LOW_MAX UINT64_C(2000000000)
 #define BUDGET_MIN UINT64_C(1000000) /* BuildKit takes 0 for "no limit" */
+
+enum {
+    RESERVE = 2 << 20
+};
 
 uint64_t weft_worker_disk_default(uint64_t fs_size_bytes)
 {
     uint64_t most = fs_size_bytes / 5 * 4;
 
     return most < BUDGET_MAX ? most : BUDGET_MAX;
+}
+
+uint64_t weft_worker_disk_low(uint64_t fs_size_bytes)
+{
+    uint64_t part = fs_size_bytes / 20;
+
+    return part < LOW_MAX ? part : LOW_MAX;
+}
+
+void weft_worker_reserve_make(const char *path)
+{
+    weft_auto_free char *dir = weft_path_dir(path);
+    struct statvfs st;
+    weft_auto_fd fd = -1;
+
+    if (weft_exists(path) || statvfs(dir, &st) < 0 ||
+        (uint64_t)st.f_bavail * st.f_frsize <
+            weft_worker_disk_low((uint64_t)st.f_blocks * st.f_frsize) + RESERVE) {
+        return;
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0 && posix_fallocate(fd, 0, RESERVE) != 0) {
+        unlink(path);
+    }
 }
 
 int weft_worker_disk_parse(const char *what, const char *text, uint64_t *bytes,

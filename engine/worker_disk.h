@@ -42,6 +42,16 @@ int weft_worker_room_look(const char *state_root, uint64_t set_bytes, struct wef
 /** What all states together were last counted to have (struct weft_worker_usage). */
 uint64_t weft_worker_disk_used(const char *state_root);
 
+/** With less than this free, a file system of that size counts as nearly full: min(5 %, 2 GB). */
+uint64_t weft_worker_disk_low(uint64_t fs_size_bytes);
+
+/**
+ * Databases need room to delete in, too. So each state has a file of 2 MB that is worth nothing: it
+ * is made while there is room (else nothing is done), and removed before a cache on a full disk is
+ * trimmed.
+ */
+void weft_worker_reserve_make(const char *path);
+
 /** How many states lie in STATE_ROOT/workers; at least 1. */
 unsigned weft_worker_disk_count(const char *state_root);
 

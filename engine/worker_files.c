@@ -64,6 +64,7 @@ void weft_worker_files_init(struct weft_worker_files *f, const char *runtime_roo
     f->config = weft_path_join(f->home, ".config/buildkit/buildkitd.toml");
     f->tmp = weft_path_join(f->state_dir, "tmp");
     f->usage = weft_path_join(f->state_dir, "usage.json");
+    f->reserve = weft_path_join(f->state_dir, "reserve");
     f->removing = weft_fmt("%s/workers/.%s.removing", state_root, slot);
 }
 
@@ -74,6 +75,7 @@ void weft_worker_files_finish(struct weft_worker_files *f)
         f->clients_lock,  f->wishes,      f->binfmt_dir, f->state_dir,  f->state_lock,
         f->buildkit_root, f->start_lock,  f->log,        f->config,     f->home,
         f->tmp,           f->usage,       f->removing,   f->registries, f->buildkit_version,
+        f->reserve,
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -46,7 +46,8 @@ struct weft_worker_files {
     char *buildkit_version; /* of which it is (engine/worker_state.h) */
     char *log;              /* buildkitd.log */
     char *usage;            /* usage.json: how large the cache is (engine/worker_disk.h) */
-    char *config;           /* buildkitd.toml, in HOME: buildkitd takes its defaults from there */
+    char *reserve; /* room that is given up so that a cache on a full disk can be trimmed */
+    char *config;  /* buildkitd.toml, in HOME: buildkitd takes its defaults from there */
     char *home;
     char *tmp;
     char *removing; /* STATE/workers/.SLOT.removing: what is left of a state that was given up */
