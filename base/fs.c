@@ -435,6 +435,27 @@ char *weft_temp_dir(const char *dir, const char *prefix, struct weft_err **err)
     return weft_steal(&path);
 }
 
+int weft_temp_unnamed(struct weft_err **err)
+{
+    const char *dir = getenv("TMPDIR");
+    weft_auto_free char *name = NULL;
+    int fd;
+
+    dir = dir && *dir ? dir : "/tmp";
+    fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        return fd;
+    }
+    /* a file system without such files */
+    name = weft_path_join(dir, "weft.XXXXXX");
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd < 0) {
+        return weft_fail_sys(err, errno, "a temporary file in %s", dir);
+    }
+    unlink(name);
+    return fd;
+}
+
 int weft_copy_fd(int in_fd, int out_fd, const char *name, const atomic_bool *cancel,
                  struct weft_err **err)
 {

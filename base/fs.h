@@ -79,6 +79,10 @@ int weft_rmtree(const char *path, struct weft_err **err);
  * frees) or NULL. */
 char *weft_temp_dir(const char *dir, const char *prefix, struct weft_err **err);
 
+/** Open an empty file without a name in $TMPDIR, or /tmp: it is gone when it is closed. Returns its
+ * descriptor, or -1 with WEFT_E_IO. */
+int weft_temp_unnamed(struct weft_err **err);
+
 /** How weft_place_file got a file to its place. */
 enum weft_placed {
     WEFT_PLACED_REFLINK = 1,

@@ -2,6 +2,7 @@
 # A command has a man page of its own, written by hand in mdoc; tests/docs.sh compares it with --help.
 dist_man_MANS = \
 	%D%/weft.1 \
+	%D%/weft-audit.1 \
 	%D%/weft-bench.1 \
 	%D%/weft-binfmt.1 \
 	%D%/weft-build.1 \

@@ -58,24 +58,11 @@ static struct weft_audit_spool *spool_of(struct weft_audit_walk *w)
 /* An empty file without a name. */
 static int open_unnamed(struct weft_audit_spool *s, struct weft_err **err)
 {
-    const char *dir = getenv("TMPDIR");
-    weft_auto_free char *name = NULL;
-
     if (s->fd >= 0) {
         return ftruncate(s->fd, 0) < 0 ? weft_fail_sys(err, errno, "a temporary file") : 0;
     }
-    dir = dir && *dir ? dir : "/tmp";
-    s->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (s->fd < 0) {
-        /* file systems without O_TMPFILE */
-        name = weft_path_join(dir, "weft-audit.XXXXXX");
-        s->fd = mkostemp(name, O_CLOEXEC);
-        if (s->fd < 0) {
-            return weft_fail_sys(err, errno, "a temporary file in %s", dir);
-        }
-        unlink(name);
-    }
-    return 0;
+    s->fd = weft_temp_unnamed(err);
+    return s->fd < 0 ? -1 : 0;
 }
 
 static int write_at(int fd, const unsigned char *data, size_t len, uint64_t offset,
@@ -193,12 +180,12 @@ static uint32_t pack_version(const unsigned int v[3])
     return packed;
 }
 
-/* Whether it is for the platform, or for what its machines run as well. */
+/* Whether it is for the platform. What another machine's programs lack goes without saying. */
 static bool is_ours(const struct weft_audit_verdicts *v)
 {
     for (size_t i = 0; i < v->n; i++) {
-        if (v->v[i].rule == WEFT_AUDIT_MACHINE || v->v[i].rule == WEFT_AUDIT_OBJECT ||
-            v->v[i].rule == WEFT_AUDIT_FORMAT) {
+        if (v->v[i].rule == WEFT_AUDIT_MACHINE || v->v[i].rule == WEFT_AUDIT_COMPATIBLE ||
+            v->v[i].rule == WEFT_AUDIT_OBJECT || v->v[i].rule == WEFT_AUDIT_FORMAT) {
             return false;
         }
     }
@@ -235,8 +222,8 @@ static int keep_elf(struct weft_audit_walk *w, const struct weft_elf_input *in,
     i->damage = weft_audit_name(w, f.damage);
     i->no_default_dirs = f.no_default_dirs;
     i->kernel = f.has_kernel ? pack_version(f.kernel) : 0;
-    i->is_linked = (f.type == ET_EXEC || f.type == ET_DYN) && !f.is_debug && is_ours(&v) &&
-                   (f.interpreter || f.is_dynamic);
+    i->is_ours = (f.type == ET_EXEC || f.type == ET_DYN) && !f.is_debug && is_ours(&v);
+    i->is_linked = i->is_ours && (f.interpreter || f.is_dynamic);
     keep_verdicts(w, i, &v);
     if (i->is_linked) {
         keep_needed(w, i, &f.needed);

@@ -305,6 +305,23 @@ static bool in_path(const struct weft_audit_walk *w, const char *program)
     return false;
 }
 
+/* Where packages keep what they use themselves: scripts there are mostly started as an argument of
+ * their interpreter, or not at all. */
+static bool is_internal(const char *path)
+{
+    static const char *const patterns[] = {"/usr/lib/*",       "/lib/*",
+                                           "/usr/share/*",     "/usr/local/lib/*",
+                                           "*/node_modules/*", "*/site-packages/*",
+                                           "*/dist-packages/*"};
+
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+        if (weft_audit_path_matches(patterns[i], path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_script(struct links *l, uint32_t node, const struct weft_audit_info *i,
                          const char *path)
 {
@@ -318,7 +335,9 @@ static void check_script(struct links *l, uint32_t node, const struct weft_audit
         here = !program || in_path(w, program);
     }
     if (!here) {
-        weft_audit_add(w, WEFT_AUDIT_SCRIPT, weft_audit_rule_severity(WEFT_AUDIT_SCRIPT),
+        weft_audit_add(w, WEFT_AUDIT_SCRIPT,
+                       is_internal(path) ? WEFT_AUDIT_NOTICE
+                                         : weft_audit_rule_severity(WEFT_AUDIT_SCRIPT),
                        (int)weft_tree_layer(w->tree, node), path,
                        weft_fmt("a script for %s%s%s", interpreter, program ? " " : "",
                                 program ? program : ""),

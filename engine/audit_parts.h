@@ -29,6 +29,7 @@ struct weft_audit_info {
     uint8_t bits;
     uint8_t kind; /* enum weft_audit_kind; WEFT_AUDIT_OTHER: a file of the loader's configuration */
     bool big_endian;
+    bool is_ours;   /* a program or library for the platform */
     bool is_linked; /* it is for the platform, and the dynamic loader would load it */
     bool no_default_dirs;
     bool is_seen; /* by one of its names */

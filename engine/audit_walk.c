@@ -463,8 +463,8 @@ static void sum_elf(struct weft_audit_walk *w, uint32_t node, const struct weft_
     weft_auto_buf path = {0};
 
     s->elf_files++;
-    if (!i->is_linked && (i->n_verdicts > 0 || !i->isa)) {
-        return; /* for another machine, an object, or a static program that says nothing */
+    if (!i->is_ours) {
+        return;
     }
     if (i->interpreter) {
         sum_libc(s, weft_audit_text(w, i->interpreter));

@@ -22,6 +22,7 @@ struct weft_cmd {
     int (*run)(int argc, char **argv, FILE *out, struct weft_err **err);
 };
 
+extern const struct weft_cmd weft_cmd_audit;
 extern const struct weft_cmd weft_cmd_bench;
 extern const struct weft_cmd weft_cmd_binfmt;
 extern const struct weft_cmd weft_cmd_build;

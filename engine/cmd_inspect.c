@@ -42,8 +42,9 @@ static void print_help(FILE *out)
         "usage: weft inspect [--json|--raw] [--platform PLATFORM] [--insecure] REF|LAYOUT\n"
         "\n"
         "Shows what an image consists of: its platforms, the sizes of their layers, attestations\n"
-        "and annotations. REF is in a registry; LAYOUT is DIR, DIR:TAG or DIR@sha256:... A name\n"
-        "that could be both is a layout; docker-image://REF and oci-layout://DIR leave no doubt.\n"
+        "and annotations. REF is in a registry; LAYOUT is DIR, DIR:TAG or DIR@sha256:..., or the\n"
+        "same of a tar. A name that could be both is a layout; docker-image://REF and\n"
+        "oci-layout://DIR leave no doubt.\n"
         "\n",
         out);
     weft_flags_help(flags, N_FLAGS, out);

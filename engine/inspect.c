@@ -8,177 +8,63 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/descriptor.h"
-#include "engine/layout_name.h"
-#include "engine/reference.h"
-#include "engine/registry/client.h"
+#include "engine/image_source.h"
 
 enum {
     CONFIG_LIMIT_BYTES = 16 << 20
 };
 
-static const char layout_scheme[] = "oci-layout://";
-static const char image_scheme[] = "docker-image://";
-
 struct weft_inspection {
-    char *name;
-    char *wanted; /* a tag or a digest */
-    struct weft_reference ref;
-    struct weft_registry *registry; /* or NULL, and then */
-    char *blobs_dir;
+    struct weft_image_source *source;
 };
-
-/* What came of a search for something that an index names. */
-enum found {
-    ERROR = -1,
-    MISSING,
-    FOUND
-};
-
-/* ---- names ---- */
 
 bool weft_inspect_is_layout(const char *name)
 {
-    weft_auto_free char *dir = NULL;
-    weft_auto_free char *index = NULL;
-
-    if (weft_starts_with(name, layout_scheme) || weft_starts_with(name, "/") ||
-        weft_starts_with(name, "./") || weft_starts_with(name, "../") || strcmp(name, ".") == 0 ||
-        strcmp(name, "..") == 0) {
-        return true;
-    }
-    if (weft_starts_with(name, image_scheme)) {
-        return false;
-    }
-    dir = weft_xstrndup(name, strcspn(name, ":@"));
-    index = weft_path_join(dir, "index.json");
-    return *dir && weft_exists(index);
-}
-
-static int open_layout(struct weft_inspection *x, const char *name, struct weft_err **err)
-{
-    weft_auto_free char *dir = NULL;
-
-    if (weft_starts_with(name, layout_scheme)) {
-        name += strlen(layout_scheme);
-    }
-    if (weft_layout_name_parse(name, &dir, &x->wanted, err) < 0) {
-        return -1;
-    }
-    x->blobs_dir = weft_path_join(dir, "blobs/sha256");
-    x->name = weft_steal(&dir);
-    return 0;
-}
-
-static int open_registry(struct weft_inspection *x, const struct weft_inspect_opts *opts,
-                         struct weft_err **err)
-{
-    const char *name = opts->name;
-
-    if (weft_starts_with(name, image_scheme)) {
-        name += strlen(image_scheme);
-    }
-    if (weft_reference_parse(name, &x->ref, err) < 0) {
-        return -1;
-    }
-    x->name = weft_reference_full(&x->ref);
-    x->wanted = weft_xstrdup(x->ref.digest ? x->ref.digest : x->ref.tag ? x->ref.tag : "latest");
-    x->registry = weft_registry_open(&(struct weft_registry_opts){.domain = x->ref.domain,
-                                                                  .path = x->ref.path,
-                                                                  .insecure = opts->insecure,
-                                                                  .hosts = opts->hosts,
-                                                                  .docker = opts->docker},
-                                     err);
-    return x->registry ? 0 : -1;
+    return weft_image_source_is_local(name);
 }
 
 struct weft_inspection *weft_inspect_open(const struct weft_inspect_opts *opts,
                                           struct weft_err **err)
 {
-    struct weft_inspection *x = weft_xcalloc(1, sizeof(*x));
-    int rc = weft_inspect_is_layout(opts->name) ? open_layout(x, opts->name, err)
-                                                : open_registry(x, opts, err);
+    const struct weft_image_source_opts where = {.name = opts->name,
+                                                 .insecure = opts->insecure,
+                                                 .hosts = opts->hosts,
+                                                 .docker = opts->docker,
+                                                 .cancel = opts->cancel};
+    struct weft_image_source *source = weft_image_source_open(&where, err);
+    struct weft_inspection *x;
 
-    if (rc < 0) {
-        weft_inspect_close(x);
+    if (!source) {
         return NULL;
     }
+    x = weft_xcalloc(1, sizeof(*x));
+    x->source = source;
     return x;
 }
 
 void weft_inspect_close(struct weft_inspection *x)
 {
     if (x) {
-        weft_registry_close(x->registry);
-        weft_reference_finish(&x->ref);
-        free(x->name);
-        free(x->wanted);
-        free(x->blobs_dir);
+        weft_image_source_close(x->source);
         free(x);
     }
 }
 
+struct weft_image_source *weft_inspect_source(struct weft_inspection *x)
+{
+    return x->source;
+}
+
 /* ---- reading ---- */
 
-/* A blob of the layout, checked. */
-static enum found read_blob(const struct weft_inspection *x, const char *digest, size_t limit,
-                            struct weft_buf *out, struct weft_err **err)
+static enum weft_image_found read_manifest(const struct weft_inspection *x, const char *wanted,
+                                           struct weft_buf *out, char **media_type,
+                                           char digest[WEFT_DIGEST_SIZE], struct weft_err **err)
 {
-    weft_auto_free char *path = weft_path_join(x->blobs_dir, weft_digest_hex(digest));
-    weft_auto_free char *text = NULL;
-    char found[WEFT_DIGEST_SIZE];
-    size_t len;
-
-    if (!weft_exists(path)) {
-        return MISSING;
-    }
-    if (weft_read_file(path, limit, &text, &len, err) < 0) {
-        return ERROR;
-    }
-    weft_digest_bytes(text, len, found);
-    if (strcmp(found, digest) != 0) {
-        weft_fail(err, WEFT_E_DIGEST, "%s: its content is %s", path, found);
-        return ERROR;
-    }
-    weft_buf_append(out, text, len);
-    return FOUND;
-}
-
-static enum found read_manifest(const struct weft_inspection *x, const char *wanted,
-                                struct weft_buf *out, char **media_type,
-                                char digest[WEFT_DIGEST_SIZE], struct weft_err **err)
-{
-    if (x->registry) {
-        return (enum found)weft_registry_get_manifest(x->registry, wanted, out, media_type, digest,
-                                                      err);
-    }
-    memcpy(digest, wanted, WEFT_DIGEST_SIZE);
-    return read_blob(x, wanted, WEFT_MANIFEST_LIMIT, out, err);
-}
-
-static enum found read_config(const struct weft_inspection *x, const char *digest,
-                              struct weft_buf *out, struct weft_err **err)
-{
-    if (x->registry) {
-        return (enum found)weft_registry_get_blob(x->registry, digest, CONFIG_LIMIT_BYTES, out,
-                                                  err);
-    }
-    return read_blob(x, digest, CONFIG_LIMIT_BYTES, out, err);
-}
-
-static int fail_missing(const struct weft_inspection *x, const char *wanted, struct weft_err **err)
-{
-    const char *what = weft_digest_valid(wanted) ? "manifest" : "tag";
-
-    if (x->registry) {
-        weft_fail(err, WEFT_E_NET, "%s/%s: there is no %s %s", x->ref.domain, x->ref.path, what,
-                  wanted);
-        return weft_err_hint(err, "is the name right?");
-    }
-    return weft_fail(err, WEFT_E_FORMAT, "%s: there is no %s %s", x->name, what, wanted);
+    return weft_image_source_manifest(x->source, wanted, out, media_type, digest, err);
 }
 
 int weft_inspect_raw(struct weft_inspection *x, const char *digest, struct weft_buf *out,
@@ -186,9 +72,11 @@ int weft_inspect_raw(struct weft_inspection *x, const char *digest, struct weft_
 {
     weft_auto_free char *media_type = NULL;
     char found[WEFT_DIGEST_SIZE];
-    enum found f = read_manifest(x, digest, out, &media_type, found, err);
+    enum weft_image_found f = read_manifest(x, digest, out, &media_type, found, err);
 
-    return f == FOUND ? 0 : f == MISSING ? fail_missing(x, digest, err) : -1;
+    return f == WEFT_IMAGE_FOUND     ? 0
+           : f == WEFT_IMAGE_MISSING ? weft_image_source_fail_missing(x->source, digest, err)
+                                     : -1;
 }
 
 /* ---- attestations ---- */
@@ -218,7 +106,7 @@ static int inspect_attestation(const struct weft_inspection *x, const struct wef
     weft_auto_manifest m = {0};
     weft_auto_buf bytes = {0};
 
-    if (read_manifest(x, d->digest, &bytes, &media_type, a.digest, err) == ERROR) {
+    if (read_manifest(x, d->digest, &bytes, &media_type, a.digest, err) == WEFT_IMAGE_ERROR) {
         return -1;
     }
     memcpy(a.digest, d->digest, WEFT_DIGEST_SIZE);
@@ -274,7 +162,8 @@ static int platform_from_config(const struct weft_inspection *x, struct weft_ins
     weft_auto_buf bytes = {0};
     weft_auto_json doc = NULL;
 
-    if (read_config(x, i->config_digest, &bytes, err) == ERROR) {
+    if (weft_image_source_blob(x->source, i->config_digest, CONFIG_LIMIT_BYTES, &bytes, err) ==
+        WEFT_IMAGE_ERROR) {
         return -1;
     }
     i->has_platform = bytes.len > 0 &&
@@ -317,11 +206,13 @@ static int inspect_child(const struct weft_inspection *x, const struct weft_desc
     struct weft_inspected_image *image;
     const struct weft_json *annotations = weft_json_get(d->json, "annotations");
     bool is_known = weft_media_is_index(d->media_type) || weft_media_is_manifest(d->media_type);
-    enum found f = is_known ? read_manifest(x, d->digest, &bytes, &media_type, digest, err)
-                            : MISSING;
+    enum weft_image_found f = is_known
+                                  ? read_manifest(x, d->digest, &bytes, &media_type, digest, err)
+                                  : WEFT_IMAGE_MISSING;
 
-    if (f == ERROR ||
-        (f == FOUND && weft_manifest_parse(bytes.data, bytes.len, d->media_type, &m, err) < 0)) {
+    if (f == WEFT_IMAGE_ERROR ||
+        (f == WEFT_IMAGE_FOUND &&
+         weft_manifest_parse(bytes.data, bytes.len, d->media_type, &m, err) < 0)) {
         return weft_err_wrap(err, "%s", d->digest);
     }
     if (m.is_index) {
@@ -337,9 +228,9 @@ static int inspect_child(const struct weft_inspection *x, const struct weft_desc
     image->os_version =
         weft_xstrdup_null(weft_json_str(weft_json_get(d->json, "platform"), "os.version"));
     image->here_annotations = annotations ? weft_json_copy(annotations) : NULL;
-    image->is_missing = is_known && f == MISSING;
+    image->is_missing = is_known && f == WEFT_IMAGE_MISSING;
     image->is_other = !is_known;
-    return f == MISSING ? 0 : fill_image(x, &m, image, err);
+    return f == WEFT_IMAGE_MISSING ? 0 : fill_image(x, &m, image, err);
 }
 
 static int inspect_index(const struct weft_inspection *x, const struct weft_manifest *m, int depth,
@@ -380,18 +271,21 @@ int weft_inspect(struct weft_inspection *x, bool all, struct weft_inspected *out
 {
     weft_auto_free char *media_type = NULL;
     weft_auto_manifest m = {0};
-    enum found f = read_manifest(x, x->wanted, &out->raw, &media_type, out->digest, err);
+    enum weft_image_found f = read_manifest(x, weft_image_source_wanted(x->source), &out->raw,
+                                            &media_type, out->digest, err);
 
-    if (f != FOUND) {
-        return f == MISSING ? fail_missing(x, x->wanted, err) : -1;
+    if (f != WEFT_IMAGE_FOUND) {
+        return f == WEFT_IMAGE_MISSING ? weft_image_source_fail_missing(
+                                             x->source, weft_image_source_wanted(x->source), err)
+                                       : -1;
     }
-    out->name = weft_xstrdup(x->name);
+    out->name = weft_xstrdup(weft_image_source_name(x->source));
     if (weft_manifest_parse(out->raw.data, out->raw.len,
                             weft_media_is_index(media_type) || weft_media_is_manifest(media_type)
                                 ? media_type
                                 : NULL,
                             &m, err) < 0) {
-        return weft_err_wrap(err, "%s", x->name);
+        return weft_err_wrap(err, "%s", weft_image_source_name(x->source));
     }
     out->media_type = m.media_type;
     out->is_index = m.is_index;

@@ -7,6 +7,7 @@
 #ifndef WEFT_ENGINE_INSPECT_H
 #define WEFT_ENGINE_INSPECT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 
 struct weft_docker_config;
 struct weft_err;
+struct weft_image_source;
 struct weft_json;
 struct weft_registry_hosts;
 
@@ -63,11 +65,12 @@ void weft_inspected_finish(struct weft_inspected *i);
 
 /** Where to look. All is borrowed until weft_inspect_close. */
 struct weft_inspect_opts {
-    const char *name; /* REF, DIR, DIR:TAG, DIR@DIGEST; "oci-layout://DIR..." and
+    const char *name; /* REF, DIR, DIR:TAG, DIR@DIGEST, the same of a tar; "oci-layout://DIR..." and
                          "docker-image://REF" leave no doubt */
     bool insecure;
     const struct weft_registry_hosts *hosts;
     const struct weft_docker_config *docker;
+    const atomic_bool *cancel; /* or NULL */
 };
 
 struct weft_inspection; /* an image that can be read */
@@ -76,6 +79,9 @@ struct weft_inspection; /* an image that can be read */
 struct weft_inspection *weft_inspect_open(const struct weft_inspect_opts *opts,
                                           struct weft_err **err);
 void weft_inspect_close(struct weft_inspection *x);
+
+/** What it reads from. Borrowed. */
+struct weft_image_source *weft_inspect_source(struct weft_inspection *x);
 
 /**
  * Read the image's manifest or index, and with `all` those below it. Errors: as

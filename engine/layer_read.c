@@ -26,7 +26,7 @@ enum {
 
 /* What a layer may unpack to. gzip packs 1032 bytes into one at best, so that no gzip reaches it;
  * zstd can be a bomb. */
-#define UNPACKED_FREE_BYTES (UINT64_C(4) << 30)
+#define UNPACKED_FREE_BYTES (UINT64_C(1) << 30)
 #define UNPACKED_RATIO UINT64_C(1100)
 
 /*
@@ -198,6 +198,7 @@ static int open_tar(struct weft_layer *l, struct weft_err **err)
 struct weft_layer *weft_layer_open(const struct weft_layer_input *in, struct weft_err **err)
 {
     weft_auto_layer l = weft_xcalloc(1, sizeof(*l));
+    weft_auto_err why = NULL;
 
     l->in = *in;
     l->name = weft_xstrdup(in->name);
@@ -209,7 +210,14 @@ struct weft_layer *weft_layer_open(const struct weft_layer_input *in, struct wef
     if (l->unpacked_limit < UNPACKED_FREE_BYTES) {
         l->unpacked_limit = UNPACKED_FREE_BYTES;
     }
-    if (open_unpacker(l, err) < 0 || (!l->at_end && open_tar(l, err) < 0)) {
+    if (open_unpacker(l, &why) < 0 || (!l->at_end && open_tar(l, &why) < 0)) {
+        /* that it is not what it should be says more than that it makes no sense */
+        if (why->code == WEFT_E_FORMAT && weft_layer_check(l, err) < 0) {
+            return NULL;
+        }
+        if (err) {
+            *err = weft_steal(&why);
+        }
         return NULL;
     }
     return weft_steal(&l);
@@ -313,6 +321,7 @@ int weft_layer_next(struct weft_layer *l, struct weft_layer_entry *e, struct wef
         return reader_failed(l, l->tar, err);
     }
     fill_entry(a, e);
+    e->data_offset = (uint64_t)archive_filter_bytes(l->tar, 0);
     return 1;
 }
 
@@ -335,6 +344,11 @@ int weft_layer_data(struct weft_layer *l, const void **data, size_t *len, uint64
     }
     *offset = (uint64_t)at;
     return 1;
+}
+
+bool weft_layer_is_packed(const struct weft_layer *l)
+{
+    return archive_filter_code(l->unpack, 0) != ARCHIVE_FILTER_NONE;
 }
 
 int weft_layer_check(struct weft_layer *l, struct weft_err **err)

@@ -44,11 +44,15 @@ struct weft_layer_entry {
     const char *path;   /* as it is in the tar; "" where it cannot be read, or is over the limit */
     const char *target; /* of a link, as path; or NULL */
     enum weft_layer_type type;
-    bool is_executable;  /* for anybody */
-    uint64_t size_bytes; /* of a file, holes included */
+    bool is_executable;   /* for anybody */
+    uint64_t size_bytes;  /* of a file, holes included */
+    uint64_t data_offset; /* of its data, in what the input unpacks to */
 };
 
-/** Errors: WEFT_E_FORMAT (packed in a way that is not known), WEFT_E_IO. */
+/** Errors: WEFT_E_FORMAT (damaged from the beginning on), WEFT_E_DIGEST (the same, and it is not
+ * what it should be), WEFT_E_IO, WEFT_E_CANCELLED, WEFT_E_UNSUPPORTED (a libarchive without gzip or
+ * zstd).
+ */
 struct weft_layer *weft_layer_open(const struct weft_layer_input *in, struct weft_err **err);
 void weft_layer_close(struct weft_layer *l);
 void weft_layer_closep(struct weft_layer **l);
@@ -65,6 +69,9 @@ int weft_layer_next(struct weft_layer *l, struct weft_layer_entry *e, struct wef
  * end, or -1. Borrowed until the next call. Errors: as above. */
 int weft_layer_data(struct weft_layer *l, const void **data, size_t *len, uint64_t *offset,
                     struct weft_err **err);
+
+/** Whether the input is packed: else data_offset is one of the input. */
+bool weft_layer_is_packed(const struct weft_layer *l);
 
 /** Read what is behind the tar's end, and check the digest. Errors: WEFT_E_DIGEST, WEFT_E_IO,
  * WEFT_E_CANCELLED. */

@@ -40,29 +40,13 @@ static void list_tags(const struct weft_json *entries, struct weft_buf *b)
     }
 }
 
-/*
- * The digest of the image with a tag (NULL: "latest", or the only image there is). The tag is said
- * to be missing only with the list of those that there are: it is mostly a typing error.
- */
-static char *find_image(const char *dir, const char *tag, struct weft_err **err)
+char *weft_layout_name_find(const struct weft_json *index, const char *what, const char *tag,
+                            struct weft_err **err)
 {
-    weft_auto_free char *path = weft_path_join(dir, "index.json");
-    weft_auto_json index = NULL;
-    weft_auto_err broken = NULL;
+    const struct weft_json *entries = weft_json_get(index, "manifests");
     weft_auto_buf tags = {0};
-    const struct weft_json *entries;
     const char *digest = NULL;
 
-    if (!weft_exists(path)) {
-        weft_fail(err, WEFT_E_USAGE, "%s is not an OCI layout: it has no index.json", dir);
-        return NULL;
-    }
-    index = weft_json_load(path, &broken);
-    if (!index) {
-        weft_fail(err, WEFT_E_USAGE, "%s", broken->msg);
-        return NULL;
-    }
-    entries = weft_json_get(index, "manifests");
     for (size_t i = 0; i < weft_json_len(entries); i++) {
         const struct weft_json *entry = weft_json_at(entries, i);
         const char *found = weft_json_str(entry, "digest");
@@ -71,7 +55,7 @@ static char *find_image(const char *dir, const char *tag, struct weft_err **err)
             continue;
         }
         if (digest && !weft_str_eq(digest, found)) {
-            weft_fail(err, WEFT_E_USAGE, "%s has several images with the tag %s", dir,
+            weft_fail(err, WEFT_E_USAGE, "%s has several images with the tag %s", what,
                       tag ? tag : "latest");
             weft_err_hint(err, "name it by digest: @sha256:...");
             return NULL;
@@ -82,7 +66,9 @@ static char *find_image(const char *dir, const char *tag, struct weft_err **err)
         digest = weft_json_str(weft_json_at(entries, 0), "digest");
     }
     if (!digest) {
-        weft_fail(err, WEFT_E_USAGE, "%s has no image with the tag %s", dir, tag ? tag : "latest");
+        /* the tag is said to be missing with the list of those that there are: it is mostly a
+         * typing error */
+        weft_fail(err, WEFT_E_USAGE, "%s has no image with the tag %s", what, tag ? tag : "latest");
         list_tags(entries, &tags);
         if (tags.len > 0) {
             weft_err_hint(err, "one of its tags: %s", tags.data);
@@ -92,10 +78,29 @@ static char *find_image(const char *dir, const char *tag, struct weft_err **err)
         return NULL;
     }
     if (!weft_digest_valid(digest)) {
-        weft_fail(err, WEFT_E_USAGE, "%s: the digest of the image is malformed", path);
+        weft_fail(err, WEFT_E_USAGE, "%s: the digest of the image in index.json is malformed",
+                  what);
         return NULL;
     }
     return weft_xstrdup(digest);
+}
+
+static char *find_image(const char *dir, const char *tag, struct weft_err **err)
+{
+    weft_auto_free char *path = weft_path_join(dir, "index.json");
+    weft_auto_json index = NULL;
+    weft_auto_err broken = NULL;
+
+    if (!weft_exists(path)) {
+        weft_fail(err, WEFT_E_USAGE, "%s is not an OCI layout: it has no index.json", dir);
+        return NULL;
+    }
+    index = weft_json_load(path, &broken);
+    if (!index) {
+        weft_fail(err, WEFT_E_USAGE, "%s", broken->msg);
+        return NULL;
+    }
+    return weft_layout_name_find(index, dir, tag, err);
 }
 
 /* Cut "DIR:TAG" where DIR is a directory; colons may be in either. Returns the tag, or NULL. */

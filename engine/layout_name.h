@@ -7,6 +7,7 @@
 #define WEFT_ENGINE_LAYOUT_NAME_H
 
 struct weft_err;
+struct weft_json;
 
 /**
  * Find the image. Without a tag it is "latest", or the only one that there is. A tag may also be a
@@ -16,5 +17,12 @@ struct weft_err;
  * a hint.
  */
 int weft_layout_name_parse(const char *text, char **dir, char **digest, struct weft_err **err);
+
+/**
+ * The digest of the image with a tag (NULL: "latest", or the only image there is) in an index.json.
+ * `what`: the layout, for errors. Caller frees. NULL with WEFT_E_USAGE.
+ */
+char *weft_layout_name_find(const struct weft_json *index, const char *what, const char *tag,
+                            struct weft_err **err);
 
 #endif

@@ -160,6 +160,8 @@ libweft_a_SOURCES += \
 	%D%/cmd_worker.c \
 	%D%/html.c \
 	%D%/html.h \
+	%D%/image_source.c \
+	%D%/image_source.h \
 	%D%/inspect.c \
 	%D%/inspect.h \
 	%D%/kubectl.c \
@@ -241,7 +243,13 @@ $(page_style): %D%/bench_page.css
 CLEANFILES += $(page_style)
 
 # The audit.
+EXTRA_DIST += %D%/audit.schema.json
 libweft_a_SOURCES += \
+	%D%/audit.c \
+	%D%/audit.h \
+	%D%/audit_show.c \
+	%D%/audit_show.h \
+	%D%/cmd_audit.c \
 	%D%/audit_content.c \
 	%D%/audit_links.c \
 	%D%/audit_parts.h \
@@ -263,6 +271,7 @@ libweft_a_SOURCES += \
 	%D%/registry/client.c \
 	%D%/registry/client.h \
 	%D%/registry/client_call.c \
+	%D%/registry/client_download.c \
 	%D%/registry/client_parts.h \
 	%D%/registry/client_upload.c \
 	%D%/registry/content.c \

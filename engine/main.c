@@ -15,9 +15,9 @@
 #include "engine/proxy_args.h"
 
 static const struct weft_cmd *const commands[] = {
-    &weft_cmd_build,  &weft_cmd_buildctl, &weft_cmd_bench,   &weft_cmd_binfmt,
-    &weft_cmd_doctor, &weft_cmd_du,       &weft_cmd_inspect, &weft_cmd_platforms,
-    &weft_cmd_prune,  &weft_cmd_push,     &weft_cmd_qemu,    &weft_cmd_worker};
+    &weft_cmd_audit,  &weft_cmd_build, &weft_cmd_buildctl, &weft_cmd_bench,     &weft_cmd_binfmt,
+    &weft_cmd_doctor, &weft_cmd_du,    &weft_cmd_inspect,  &weft_cmd_platforms, &weft_cmd_prune,
+    &weft_cmd_push,   &weft_cmd_qemu,  &weft_cmd_worker};
 
 enum {
     N_COMMANDS = sizeof(commands) / sizeof(commands[0])

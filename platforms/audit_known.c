@@ -46,6 +46,8 @@ static const struct {
     {"/usr/lib/gcc-cross/*", FOREIGN, "the libraries of a cross compiler's target"},
     {"/usr/lib/gcc/*/32/*", FOREIGN, "gcc: what -m32 links"},
     {"/usr/lib/gcc/*/x32/*", FOREIGN, "gcc: what -mx32 links"},
+    {"*/lib/clang/*/lib/linux/*", FOREIGN, "clang: its run-time libraries of all machines"},
+    {"/usr/lib/perf-core/*", FOREIGN, "perf: readers of other widths, and test data"},
     {"*/debug/elf/testdata/*", ALL, "Go: test data of debug/elf"},
     {"*/debug/*/testdata/*", ALL, "Go: test data of its readers of programs"},
     {"*/cmd/*/testdata/*", ALL, "Go: test data of its tools"},

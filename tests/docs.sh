@@ -124,7 +124,7 @@ examples_in()
 {
     sed -e 's/\\e$/\\/' -e ':more' -e '/\\$/{N;s/\\\n */ /;b more' -e '}' "$1" |
         { if [[ $1 == *.md ]]; then grep '^    '; else cat; fi || true; } |
-        sed -n -E 's/^ *(- |- run: )?([A-Z_]+=[^ ]* |[A-Z]+\/)*(weft (bench|binfmt|build|doctor|du|inspect|platforms|prune|push|qemu|worker) .*)/\3/p' | sed 's/ *#.*//; s/ |.*//'
+        sed -n -E 's/^ *(- |- run: )?([A-Z_]+=[^ ]* |[A-Z]+\/)*(weft (audit|bench|binfmt|build|doctor|du|inspect|platforms|prune|push|qemu|worker) .*)/\3/p' | sed 's/ *#.*//; s/ |.*//'
 }
 
 # --help at its end makes weft read a command line and do nothing: unknown flags are found.

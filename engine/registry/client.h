@@ -72,6 +72,14 @@ int weft_registry_has_blob(struct weft_registry *r, const char *digest, struct w
 int weft_registry_get_blob(struct weft_registry *r, const char *digest, uint64_t limit,
                            struct weft_buf *bytes, struct weft_err **err);
 
+/**
+ * Get a blob of size_bytes into the file fd, from its beginning on; what was there before is cut
+ * off. The digest is the caller's to check: whoever reads the file does so in any case. Returns 1,
+ * 0 or -1. Further errors: WEFT_E_IO (the file).
+ */
+int weft_registry_get_blob_file(struct weft_registry *r, const char *digest, uint64_t size_bytes,
+                                int fd, struct weft_err **err);
+
 /** Ask the registry to take the blob from another of its repositories. Returns 1, 0 (it would not,
  * for whatever reason) or -1. */
 int weft_registry_mount_blob(struct weft_registry *r, const char *digest, const char *from_path,

@@ -352,6 +352,8 @@ static int ask(struct weft_registry *r, struct weft_http *http,
                                   .body_bytes = call->body_bytes,
                                   .sent = call->sent,
                                   .limit = call->limit,
+                                  .sink = call->sink,
+                                  .sink_data = call->sink_data,
                                   .stall_ms = STALL_LIMIT_MS};
     int rc = settle(r, http, err);
 

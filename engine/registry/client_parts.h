@@ -57,6 +57,8 @@ struct weft_registry_call {
     uint64_t body_offset, body_bytes;
     _Atomic int64_t *sent;
     uint64_t limit;
+    weft_http_sink_fn *sink; /* as in struct weft_http_request; only with `once` */
+    void *sink_data;
     bool once; /* tries are the caller's: a second one would have to be another request */
 };
 

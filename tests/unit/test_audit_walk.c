@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Layers as a whole: what is left of them, and where libraries are looked for. Files are laid out
- * here; tests/e2e/audit.sh has those of compilers, and layers of BuildKit.
+ * here; tests/e2e/audit_images.sh has those of compilers, and layers of BuildKit.
  */
 #include "config.h"
 
