@@ -44,9 +44,10 @@ static void wipe_freep(char **s)
 }
 #define auto_secret __attribute__((cleanup(wipe_freep))) char *
 
+/* For people: rawjson is for programs, which find it in the provenance. */
 static void say(const struct weft_request *r, const char *what, const char *is)
 {
-    if (r->progress != WEFT_PROGRESS_QUIET) {
+    if (r->progress != WEFT_PROGRESS_QUIET && r->progress != WEFT_PROGRESS_RAWJSON) {
         weft_info("%s: %s", what, is);
     }
 }
@@ -58,7 +59,7 @@ static void warn_of_password(const struct weft_request *r, const char *url, cons
     bool is_http = weft_starts_with(url, "http://") || weft_starts_with(url, "https://");
 
     if (is_http && strcmp(redacted, url) != 0 && r->progress != WEFT_PROGRESS_QUIET) {
-        weft_auto_free char *shown = weft_printable(redacted);
+        weft_auto_free char *shown = weft_http_url_shown(url);
 
         weft_warn("%s: a password in a URL is seen by others, in lists of processes and in the "
                   "progress; --secret %s is not",
