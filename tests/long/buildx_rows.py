@@ -130,7 +130,8 @@ row("--annotation", "{OUT} {BOTH} --annotation index,manifest:five=5 ctx")
 row("--annotation", "{OUT} --annotation one=1 ctx")
 row("--annotation", "{OUT} --annotation manifest[linux/amd64]:one=1 ctx", differs=["platform annotation"])
 row("--annotation", "{OUT} --annotation manifest-descriptor:three=3 ctx")
-row("--annotation", "-o type=oci,dest=o.tar --annotation index:two=2 ctx", error="index annotations|no index to annotate")
+row("--annotation", "-o type=oci,dest=o.tar --annotation index:two=2 ctx",
+    error="index annotations|no index to annotate")
 row("--annotation", "{OUT} --annotation manifest[linux/riscv64]:one=1 ctx",
     stricter="an annotation for a platform that is not built")
 row("--annotation", "-o files --annotation one=1 ctx")
@@ -219,7 +220,8 @@ row("--no-cache-filter", "-o files --no-cache-filter first,second -f ctx/uuid.Do
     first="-o files -f ctx/uuid.Dockerfile ctx", changes=True)
 row("--output", "-o files ctx")
 row("--output", "-o type=local,dest=files {BOTH} ctx")
-row("--output", "-o type=local,dest=files,platform-split=false ctx", stricter="`platform-split` of `type=local` and `tar`")
+row("--output", "-o type=local,dest=files,platform-split=false ctx",
+    stricter="`platform-split` of `type=local` and `tar`")
 row("--output", "-o - ctx")
 row("--output", "-o type=tar,dest=f.tar ctx")
 row("--output", "-o type=tar,dest=f.tar {BOTH} ctx")
@@ -261,7 +263,8 @@ row("--provenance", "{OUT} --provenance mode=max,version=v1 {BOTH} ctx")
 row("--provenance", "--provenance max ctx", error="provenance|max")
 row("--provenance", "{OUT} {BOTH} ctx")
 row("--pull", "{OUT} --pull ctx")
-row("--push", "-o type=registry,rewrite-timestamp=true -t {REG}/a:1 -t {REG}/a:2 -t {REG}/b/c ctx", registry=["a", "b/c"])
+row("--push", "-o type=registry,rewrite-timestamp=true -t {REG}/a:1 -t {REG}/a:2 -t {REG}/b/c ctx",
+    registry=["a", "b/c"])
 row("--push", "--push -t {REG}/d:1 --provenance=false -f ctx/scratch.Dockerfile ctx", registry=["d"], shape=True)
 row("--push", "-o type=registry,rewrite-timestamp=true -t {REG}/e:1 --provenance=false {BOTH} --metadata-file m.json "
     "ctx", registry=["e"])
