@@ -50,7 +50,7 @@ cat >ignore/.dockerignore <<'END'
 # a comment
 **/*.log
 !logs/keep.log
- dir
+  dir
 !dir/sub
 /df/q
 .dockerignore
