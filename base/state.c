@@ -374,8 +374,9 @@ int weft_state_open(const char *root, const struct weft_state_part *part, struct
 {
     weft_auto_free char *path = weft_path_join(root, "lock");
     struct weft_state_look look;
+    weft_auto_err why = NULL;
     weft_auto_fd lock = -1;
-    bool done;
+    bool done, ours;
     int rc;
 
     if (check_owner(root, part, err) < 0) {
@@ -384,7 +385,8 @@ int weft_state_open(const char *root, const struct weft_state_part *part, struct
     if (weft_state_look(root, part, &look, err) < 0) {
         return -1;
     }
-    done = look.is == WEFT_STATE_NEWER || (look.is == WEFT_STATE_OURS && look.marked);
+    ours = look.is == WEFT_STATE_OURS;
+    done = look.is == WEFT_STATE_NEWER || (ours && look.marked);
     rc = look.is == WEFT_STATE_NEWER ? refuse(root, part, &look, err) : 0;
     weft_state_look_finish(&look);
     if (done) {
@@ -393,8 +395,15 @@ int weft_state_open(const char *root, const struct weft_state_part *part, struct
     if (weft_mkdirs(root, 0700, err) < 0) {
         return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
     }
-    lock = weft_lock_open(path, err);
-    rc = lock < 0 ? -1 : weft_lock_wait(lock, true, LOCK_MS, err);
+    lock = weft_lock_open(path, &why);
+    if (lock < 0 && ours) { /* it cannot be written, and only its version is missing */
+        return 0;
+    }
+    if (lock < 0) {
+        weft_fail_sys(err, why->sys, "open lock file %s", path);
+        return weft_err_hint(err, "WEFT_STATE_DIR can name another directory");
+    }
+    rc = weft_lock_wait(lock, true, LOCK_MS, err);
     if (rc == 0) {
         return weft_fail(err, WEFT_E_IO, "%s is kept locked by another process", path);
     }

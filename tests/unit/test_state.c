@@ -486,6 +486,23 @@ static void test_unreadable(void **state)
     assert_there(root, "lock", false);
 }
 
+/* Where nothing can be written: what lacks only its version is as good as it is. */
+static void test_no_lock(void **state)
+{
+    char *root = *state;
+    weft_auto_free char *lock = in(root, "lock");
+    struct weft_err *err = NULL;
+
+    assert_int_equal(mkdir(lock, 0700), 0);
+    put(root, "p/name", "x");
+    assert_ok(weft_state_open(root, &format_1, &err), &err);
+    assert_there(root, "p/version", false);
+    assert_int_equal(weft_state_open(root, &format_3, &err), -1);
+    assert_non_null(strstr(err->hint, "WEFT_STATE_DIR"));
+    assert_err(&err, WEFT_E_IO, EISDIR, "lock");
+    assert_text(root, "p/name", "x");
+}
+
 static void test_no_directory(void **state)
 {
     char *root = *state;
@@ -506,7 +523,7 @@ int main(void)
         temp_test(test_set_aside),        temp_test(test_short_way),
         temp_test(test_killed_migrating), temp_test(test_killed_setting_aside),
         temp_test(test_at_once),          temp_test(test_unreadable),
-        temp_test(test_no_directory),
+        temp_test(test_no_directory),     temp_test(test_no_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
