@@ -19,8 +19,8 @@ char *weft_docker_program(struct weft_err **err);
 
 /**
  * Ask `program` whether it will be able to load, before a build: docker is nothing without its
- * daemon. Errors: WEFT_E_UNSUPPORTED with what it said; WEFT_E_CHILD where it cannot be run, or says
- * nothing for 30 s. Thread: any; blocks.
+ * daemon. Errors: WEFT_E_UNSUPPORTED with what it said; WEFT_E_CHILD where it cannot be run, or
+ * says nothing for 30 s. Thread: any; blocks.
  */
 int weft_docker_check(const char *program, struct weft_err **err);
 
