@@ -19,7 +19,7 @@
 #include "engine/settings.h"
 
 struct options {
-    bool insecure, json, summary, help;
+    bool insecure, json, sarif, summary, help;
     char *mode, *platform;
     struct weft_strv allow;
 };
@@ -35,6 +35,8 @@ static const struct weft_flag flags[] = {
     {WEFT_FLAG_SWITCH, 0, "json", NULL, offsetof(struct options, json), "as JSON"},
     {WEFT_FLAG_VALUE, 0, "platform", "PLATFORM", offsetof(struct options, platform),
      "only this one"},
+    {WEFT_FLAG_SWITCH, 0, "sarif", NULL, offsetof(struct options, sarif),
+     "as SARIF 2.1.0, which forges show"},
     {WEFT_FLAG_SWITCH, 0, "summary", NULL, offsetof(struct options, summary),
      "what each platform's image needs of a machine, in place of the\nfindings"},
     {WEFT_FLAG_SWITCH, 'h', "help", NULL, offsetof(struct options, help), "this text"},
@@ -85,8 +87,9 @@ static int check(const struct options *o, const struct weft_strv *words, bool *s
 
         return weft_fail(err, WEFT_E_USAGE, "--audit is \"warn\" or \"strict\", not \"%s\"", shown);
     }
-    if (o->json && o->summary) {
-        return weft_fail(err, WEFT_E_USAGE, "--json has the summary, too: leave --summary out");
+    if (o->json + o->sarif + o->summary > 1) {
+        return weft_fail(err, WEFT_E_USAGE,
+                         "of --json (which has the summary, too), --sarif and --summary give one");
     }
     return 0;
 }
@@ -107,6 +110,8 @@ static int show(const struct options *o, bool strict, struct weft_inspection *x,
     if (rc == 0) {
         if (o->json) {
             weft_audit_show_json(&found, strict, out);
+        } else if (o->sarif) {
+            weft_audit_show_sarif(&found, out);
         } else if (o->summary) {
             weft_audit_show_summary(&found, out);
         } else {

@@ -253,6 +253,7 @@ libweft_a_SOURCES += \
 	%D%/audit_content.c \
 	%D%/audit_links.c \
 	%D%/audit_parts.h \
+	%D%/audit_sarif.c \
 	%D%/audit_search.c \
 	%D%/audit_search.h \
 	%D%/audit_tree.c \

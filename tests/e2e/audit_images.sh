@@ -151,6 +151,43 @@ jq 'del(.name)' out | cmp -s - tar.json || fail "registry and layout differ"
 audit 1 "$plain/some/app:none"
 grep -q 'there is no tag none' err || fail "$(<err)"
 
+note "SARIF"
+audit 1 --sarif img
+cp out sarif
+jq -e '.version == "2.1.0" and (.runs | length == 1) and .runs[0].tool.driver.name == "weft audit"' sarif >/dev/null ||
+    fail "$(<sarif)"
+expect "results" "$(jq -r '.runs[0] | .tool.driver.rules as $rules | .results[] |
+    "\(.level) \($rules[.ruleIndex].id) \(.ruleId) \(.locations[0].physicalLocation.artifactLocation.uri)"' sarif | head -n 2)" \
+    "warning isa-level isa-level opt/bin/app
+error wrong-machine wrong-machine opt/bin/tool"
+jq -e '[.runs[0].results[].partialFingerprints["weftFinding/v1"]] | length == (unique | length)' sarif >/dev/null ||
+    fail "fingerprints: $(<sarif)"
+audit 2 --sarif --json img
+# The schema is Microsoft's, in a package of npm.
+sarif_schema=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/weft/sarif-2.1.0-rtm.5.json
+if [[ ! -s $sarif_schema ]] && command -v npm >/dev/null; then
+    mkdir -p "${sarif_schema%/*}"
+    if timeout 100 npm pack --silent @microsoft/jest-sarif@1.0.0-beta.0 >/dev/null 2>npm.log; then
+        tar -xzOf microsoft-jest-sarif-1.0.0-beta.0.tgz package/lib/schemas/sarif-2.1.0-rtm.5.json >schema.json
+        echo "2d99159ae54a3eea97f81781cff48780548657c35949f4b7f25e99a2ba4de4f8  schema.json" | sha256sum -c --quiet || fail "another schema than we know"
+        mv schema.json "$sarif_schema"
+    else
+        cat npm.log
+    fi
+fi
+if [[ -s $sarif_schema ]]; then
+    python3 - "$sarif_schema" sarif <<'END' || fail "not valid: $(<sarif)"
+import json, sys
+import jsonschema
+schema = json.load(open(sys.argv[1]))
+jsonschema.validators.validator_for(schema)(schema).validate(json.load(open(sys.argv[2])))
+END
+elif [[ ${WEFT_TESTS_MUST_RUN:-} == 1 ]]; then
+    fail "no schema of SARIF: npm is needed once"
+else
+    note "no npm, no network: SARIF is not compared with its schema"
+fi
+
 note "summary"
 audit 0 --summary img
 says 'linux/amd64/v2    x86-64-v3           none'
