@@ -19,7 +19,7 @@
 #include "engine/git_url.h"
 
 enum {
-    LIMIT_MS = 10 * 60 * 1000,
+    LIMIT_MS = 60 * 60 * 1000,        /* for what somebody has forgotten; SIGINT ends it */
     TEXT_LIMIT_BYTES = (1 << 20) - 1, /* of what weft_run keeps; as much may be cut off */
 };
 

@@ -35,7 +35,7 @@ void weft_git_remote_closep(struct weft_git_remote **g);
 /*
  * Errors of what follows: WEFT_E_NET (what git says: no such repository, no such host, refused),
  * WEFT_E_USAGE (there is no such ref, or directory, or file), WEFT_E_CHILD, WEFT_E_CANCELLED.
- * Blocking, and up to 10 minutes each.
+ * Blocking, and up to an hour each.
  */
 
 /** Where a ref stands. Start from {0}; end with weft_git_found_finish. */
