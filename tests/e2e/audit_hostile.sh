@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Layers that nobody meant well: weft audit is done with each in a bounded time and memory, and says what it
-# did not look at. One large layer besides: how much memory and time it takes.
+# did not look at.
+# timeout: 900
 # shellcheck source=tests/e2e/lib.sh
 . "$WEFT_SRC_DIR/tests/e2e/lib.sh"
 need python3 jq zstd
