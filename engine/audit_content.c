@@ -202,7 +202,9 @@ static int keep_elf(struct weft_audit_walk *w, const struct weft_elf_input *in,
 
     if (weft_elf_facts_read(in, &f, &why) < 0) {
         if (why->code != WEFT_E_FORMAT) {
-            *err = weft_steal(&why);
+            if (err) {
+                *err = weft_steal(&why);
+            }
             return -1;
         }
         i->kind = WEFT_AUDIT_OTHER; /* it begins like one, and nothing would take it for one */

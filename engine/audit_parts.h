@@ -51,7 +51,8 @@ struct weft_audit_walk {
     size_t entries;
     bool is_stopped; /* a limit was reached: nothing more is read */
     struct weft_audit_report report;
-    size_t n_dropped; /* findings over the limit */
+    size_t n_dropped; /* findings over the limit, and the gravest of them */
+    enum weft_audit_severity dropped;
     struct weft_audit_spool *spool;
 };
 

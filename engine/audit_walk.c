@@ -68,6 +68,7 @@ void weft_audit_add(struct weft_audit_walk *w, enum weft_audit_rule rule,
         r->n_allowed++;
     } else if (r->n >= WEFT_AUDIT_FINDINGS_LIMIT && rule != WEFT_AUDIT_LIMIT) {
         w->n_dropped++;
+        w->dropped = severity > w->dropped ? severity : w->dropped;
     } else {
         r->findings = weft_xgrow(r->findings, r->n, sizeof(*r->findings));
         r->findings[r->n++] = (struct weft_audit_finding){.rule = rule,
@@ -559,8 +560,15 @@ void weft_audit_walk_finish(struct weft_audit_walk *w, struct weft_audit_report 
     judge_all(w);
     weft_audit_links(w);
     sum_all(w);
-    if (w->n_dropped > 0) {
+    if (!w->target.info) {
         weft_audit_add(w, WEFT_AUDIT_LIMIT, WEFT_AUDIT_WARNING, -1, NULL,
+                       weft_xstrdup("weft does not know the platform: machines were not compared"),
+                       NULL);
+    }
+    if (w->n_dropped > 0) {
+        /* as grave as what it stands for */
+        weft_audit_add(w, WEFT_AUDIT_LIMIT,
+                       w->dropped > WEFT_AUDIT_WARNING ? w->dropped : WEFT_AUDIT_WARNING, -1, NULL,
                        weft_fmt("%zu findings more", w->n_dropped), NULL);
     }
     if (r->n > 0) {

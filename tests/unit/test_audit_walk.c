@@ -377,6 +377,40 @@ static void test_empty(void **state)
     assert_findings(tars, 2, "");
 }
 
+/* Errors count, also where notices have taken all the room. */
+static void test_many_findings(void **state)
+{
+    const struct weft_audit_walk_opts opts = {.platform = arm64};
+    struct weft_audit_report r = {0};
+    struct weft_buf tar[1] = {{0}};
+
+    (void)state;
+    add_elf(tar, "last", (struct elf_recipe){.machine = EM_X86_64, .type = ET_EXEC});
+    for (int i = 0; i < WEFT_AUDIT_FINDINGS_LIMIT; i++) {
+        weft_auto_free char *name = weft_fmt("%d.o", i);
+
+        add_elf(tar, name, (struct elf_recipe){.machine = EM_X86_64, .type = ET_REL});
+    }
+    walk(&opts, tar, 1, &r);
+    assert_int_equal(r.n, WEFT_AUDIT_FINDINGS_LIMIT + 1);
+    assert_int_equal(r.findings[0].severity, WEFT_AUDIT_ERROR);
+    weft_audit_report_finish(&r);
+}
+
+static void test_unknown_platform(void **state)
+{
+    const struct weft_audit_walk_opts opts = {.platform = {"linux", "sparc64", ""}};
+    struct weft_audit_report r = {0};
+    struct weft_buf tar[1] = {{0}};
+
+    (void)state;
+    add_elf(tar, "a", (struct elf_recipe){0});
+    walk(&opts, tar, 1, &r);
+    assert_int_equal(r.n, 1);
+    assert_int_equal(r.findings[0].rule, WEFT_AUDIT_LIMIT);
+    weft_audit_report_finish(&r);
+}
+
 static void test_summary(void **state)
 {
     const struct weft_audit_walk_opts opts = {.platform = arm64};
@@ -416,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_scripts),        cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_endless_header), cmocka_unit_test(test_digest),
         cmocka_unit_test(test_large),          cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_many_findings),  cmocka_unit_test(test_unknown_platform),
         cmocka_unit_test(test_summary),
     };
 
