@@ -118,6 +118,7 @@ void weft_doctor_state(struct weft_doctor *d)
     }
     if (why) {
         weft_doctor_add(d, "state", NULL, WEFT_DOCTOR_FAIL, why, weft_fmt("%s", mend_state));
+        check_rest(d);
         return;
     }
     weft_doctor_add(d, "state", NULL, WEFT_DOCTOR_OK,
