@@ -78,8 +78,7 @@ char *weft_layout_name_find(const struct weft_json *index, const char *what, con
         return NULL;
     }
     if (!weft_digest_valid(digest)) {
-        weft_fail(err, WEFT_E_USAGE, "%s: the digest of the image in index.json is malformed",
-                  what);
+        weft_fail(err, WEFT_E_USAGE, "%s: index.json: the digest of the image is malformed", what);
         return NULL;
     }
     return weft_xstrdup(digest);
