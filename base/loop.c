@@ -6,8 +6,14 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
+
+enum {
+    WORKS_LIMIT = 32
+};
 
 struct weft_loop {
     uv_loop_t uv;
@@ -34,14 +40,15 @@ struct work {
     void *data;
 };
 
-struct weft_loop *weft_loop_create(struct weft_err **err)
+struct weft_loop *weft_loop_create(size_t works, struct weft_err **err)
 {
     struct weft_loop *loop = weft_xcalloc(1, sizeof(*loop));
+    weft_auto_free char *threads = weft_fmt("%zu", works < WORKS_LIMIT ? works : WORKS_LIMIT);
     int rc;
 
-    /* one thread per worker that starts, or per platform whose image goes to a registry, all at
-     * once: a slow upload must not hold up a start. libuv reads this when the pool is first used */
-    setenv("UV_THREADPOOL_SIZE", "32", 0);
+    /* libuv reads this when the pool is first used, and then starts, and in the end ends, every
+     * thread in turn: on a busy machine that is seen */
+    setenv("UV_THREADPOOL_SIZE", threads, 0);
     rc = uv_loop_init(&loop->uv);
     if (rc < 0) {
         free(loop);

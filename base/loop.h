@@ -8,13 +8,16 @@
 #ifndef WEFT_BASE_LOOP_H
 #define WEFT_BASE_LOOP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct weft_err;
 struct weft_loop;
 
-/** Make a loop. Returns NULL with WEFT_E_IO. One per program is the use that is foreseen. */
-struct weft_loop *weft_loop_create(struct weft_err **err);
+/** Make a loop, in which up to `works` (>= 1; more than 32 are 32) of weft_work run at once; the
+ * others wait for their turn. Returns NULL with WEFT_E_IO. One per program is the use that is
+ * foreseen: the first one's `works` are those of all. */
+struct weft_loop *weft_loop_create(size_t works, struct weft_err **err);
 
 /** Run until nothing is left that could call back, or weft_loop_stop. */
 void weft_loop_run(struct weft_loop *loop);

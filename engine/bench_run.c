@@ -276,7 +276,7 @@ static void done(void *data)
 /* From here on a signal ends only the measuring: what has been made is put away. */
 static int open_loop(struct bench *b, struct weft_err **err)
 {
-    b->loop = weft_loop_create(err);
+    b->loop = weft_loop_create(1, err);
     if (!b->loop) {
         return -1;
     }

@@ -907,7 +907,9 @@ static int run(struct weft_build *b, FILE *out, struct weft_err **err)
 {
     int rc;
 
-    b->loop = weft_loop_create(err);
+    /* a platform's worker starts, or its image is taken or goes to a registry: a slow upload must
+     * not hold up a start */
+    b->loop = weft_loop_create(2 * b->r->n_platforms + 2, err);
     if (!b->loop) {
         return -1;
     }

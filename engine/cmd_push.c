@@ -335,7 +335,7 @@ static int run_with(const struct options *o, const struct weft_strv *args, FILE 
     int rc = set_up(&r, args, err);
 
     if (rc == 0) {
-        r.loop = weft_loop_create(err);
+        r.loop = weft_loop_create(1, err);
         rc = r.loop ? push(&r, out, err) : -1;
         weft_loop_destroy(r.loop);
     }

@@ -57,7 +57,7 @@ struct weft_kubectl *weft_kubectl_open(const char *context, const char *namespac
         weft_err_hint(err, "https://kubernetes.io/docs/tasks/tools/");
         return NULL;
     }
-    loop = weft_loop_create(err);
+    loop = weft_loop_create(1, err);
     if (!loop) {
         return NULL;
     }

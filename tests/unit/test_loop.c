@@ -11,7 +11,7 @@
 static struct weft_loop *new_loop(void)
 {
     struct weft_err *err = NULL;
-    struct weft_loop *loop = weft_loop_create(&err);
+    struct weft_loop *loop = weft_loop_create(4, &err);
 
     if (!loop) {
         fail_msg("%s", err->msg);

@@ -81,7 +81,7 @@ static void on_exit_of(int code, void *data)
 static struct weft_loop *new_loop(void)
 {
     struct weft_err *err = NULL;
-    struct weft_loop *loop = weft_loop_create(&err);
+    struct weft_loop *loop = weft_loop_create(4, &err);
 
     if (!loop) {
         fail_msg("%s", err->msg);
