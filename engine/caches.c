@@ -51,7 +51,7 @@ struct weft_caches *weft_caches_create(struct weft_err **err)
     struct weft_caches *c = weft_xcalloc(1, sizeof(*c));
 
     if (weft_settings_load(&c->settings, err) == 0) {
-        c->loop = weft_loop_create(err);
+        c->loop = weft_loop_create(1, err);
     }
     if (!c->loop) {
         weft_caches_destroy(c);
@@ -102,7 +102,7 @@ int weft_caches_select(const struct weft_strv *slots, struct weft_worker_entry *
         bool found = false;
 
         for (size_t k = 0; k < all; k++) {
-            found |= strcmp(list[k].slot, slots->v[i]) == 0;
+            found |= list[k].status != WEFT_WORKER_ASIDE && strcmp(list[k].slot, slots->v[i]) == 0;
         }
         if (!found) {
             weft_worker_entries_free(list, all);
@@ -113,7 +113,9 @@ int weft_caches_select(const struct weft_strv *slots, struct weft_worker_entry *
     for (size_t i = 0; i < all; i++) {
         bool wanted = slots->n == 0 || weft_strv_has(slots, list[i].slot);
 
-        if (wanted && list[i].status != WEFT_WORKER_REMOVING) {
+        /* what was set aside is of a format that no worker of ours knows */
+        if (wanted && list[i].status != WEFT_WORKER_REMOVING &&
+            list[i].status != WEFT_WORKER_ASIDE) {
             list[kept++] = list[i];
         } else {
             rest[n_rest++] = list[i];

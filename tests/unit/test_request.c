@@ -649,7 +649,7 @@ static void test_refused(void **state)
         {"ctx --build-context a=oci-layout://two", "no image with the tag latest", NULL},
         {"ctx --build-context a=oci-layout://clash:v1", "several images with the tag v1", "digest"},
         {"ctx --build-context a=oci-layout://named:evil",
-         "the digest of the image in index.json is malformed", NULL},
+         "index.json: the digest of the image is malformed", NULL},
         {"ctx --build-context a=oci-layout://broken", "broken/index.json", NULL},
         {"ctx --build-context a=oci-layout://noblob", "has no blob sha256:c", NULL},
 
