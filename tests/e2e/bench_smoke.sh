@@ -5,13 +5,13 @@
 # same, and the worker starts, or does not, as the bench wants it.
 . "$WEFT_SRC_DIR/tests/e2e/lib.sh"
 
-need python3 jq docker-registry
+need python3 jq
 
 busybox_base bb linux/amd64 linux/386 linux/arm64 linux/riscv64 # into the cache, or skip
 "$WEFT_SRC_DIR/bench/overhead" -b "$WEFT_BUILD_DIR" --tmp "$WEFT_TEST_TMP" --smoke >out 2>err || fail "overhead: $(cat out err)"
 tail -n 1 out >json
 expect "schema" "$(jq .schema json)" 1
-expect "benches" "$(jq -c '.results | keys' json)" '["cold","merge","push","warm"]'
+expect "benches" "$(jq -c '.results | keys' json)" '["cold","merge","warm"]'
 expect "machine" "$(jq -r '.machine.kernel' json)" "$(uname -r)"
 expect "a worker's start takes time" "$(jq '.results | .cold.measured.wall_s.min > .warm.measured.wall_s.min' json)" true
 # 4 layers of 1 MiB of random bytes, each in the layout once
