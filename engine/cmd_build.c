@@ -24,6 +24,6 @@ static int run(int argc, char **argv, FILE *out, struct weft_err **err)
 
 const struct weft_cmd weft_cmd_build = {
     .name = "build",
-    .summary = "build a Dockerfile for one or many platforms",
+    .summary = "Build a Dockerfile for one or many platforms",
     .run = run,
 };

@@ -362,6 +362,6 @@ static int run(int argc, char **argv, FILE *out, struct weft_err **err)
 
 const struct weft_cmd weft_cmd_push = {
     .name = "push",
-    .summary = "push an image of an OCI layout to registries",
+    .summary = "Push an image of an OCI layout to registries",
     .run = run,
 };
