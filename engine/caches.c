@@ -236,6 +236,17 @@ static int fail_cancelled(struct weft_err **err)
     return weft_fail(err, WEFT_E_CANCELLED, "interrupted");
 }
 
+/* Hand over an error that is ours; the caller may want none. */
+static int give(struct weft_err *e, struct weft_err **err)
+{
+    if (err) {
+        *err = e;
+    } else {
+        weft_err_free(e);
+    }
+    return -1;
+}
+
 static int run_buildctl(struct run *r, struct weft_strv *argv, struct weft_err **err)
 {
     struct weft_caches *c = r->c;
@@ -259,8 +270,7 @@ static int run_buildctl(struct run *r, struct weft_strv *argv, struct weft_err *
         return fail_cancelled(err);
     }
     if (r->err) {
-        *err = weft_steal(&r->err);
-        return -1;
+        return give(weft_steal(&r->err), err);
     }
     if (r->code != 0) {
         weft_auto_free char *shown = weft_printable(r->said.data ? r->said.data : "");
@@ -284,8 +294,7 @@ static int run_on(struct run *r, const char *slot, const struct weft_strv *args,
     }
     do_work(&w, enter_work);
     if (!w.worker) {
-        *err = w.err;
-        return -1;
+        return give(w.err, err);
     }
     weft_strv_add(&argv, "buildctl");
     weft_strv_addf(&argv, "--addr=%s", w.worker->address);
@@ -293,7 +302,7 @@ static int run_on(struct run *r, const char *slot, const struct weft_strv *args,
     rc = run_buildctl(r, &argv, err);
     weft_buf_finish(&r->said);
     do_work(&w, leave_work);
-    return rc < 0 && (*err)->code != WEFT_E_CANCELLED ? weft_err_wrap(err, "worker %s", slot) : rc;
+    return rc < 0 && !atomic_load(&r->c->cancel) ? weft_err_wrap(err, "worker %s", slot) : rc;
 }
 
 int weft_caches_list(struct weft_caches *c, const char *slot,
