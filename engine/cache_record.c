@@ -148,7 +148,9 @@ uint64_t weft_cache_level(const uint64_t *used_bytes, size_t n, uint64_t keep_by
 {
     weft_auto_free uint64_t *sorted = weft_xcalloc(n + 1, sizeof(*sorted));
 
-    memcpy(sorted, used_bytes, n * sizeof(*sorted));
+    for (size_t i = 0; i < n; i++) {
+        sorted[i] = used_bytes[i];
+    }
     qsort(sorted, n, sizeof(*sorted), by_size);
     for (size_t i = 0; i < n; i++) {
         uint64_t share = keep_bytes / (n - i);
