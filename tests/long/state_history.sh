@@ -195,8 +195,9 @@ try()
     aside=$(find "$WEFT_STATE_DIR" -maxdepth 1 -name '*.old-*')
     [[ -z $aside ]] || fail "$name: set aside: $aside"
     "$build_dir/weft" worker remove --all >/dev/null
-    # the first kept there what QEMUs had said
-    [[ -z $(find "$WEFT_STATE_DIR/workers" -mindepth 1 -not -name version -not -name qemu-versions.json) ]] ||
+    # the first two kept there what QEMUs and other programs had said
+    [[ -z $(find "$WEFT_STATE_DIR/workers" -mindepth 1 -not -name version -not -name qemu-versions.json \
+        -not -name programs.json) ]] ||
         fail "$name: left: $(find "$WEFT_STATE_DIR/workers" | head)"
     unset WEFT_STATE_DIR WEFT_RUNTIME_DIR
     old=''
