@@ -332,6 +332,9 @@ static int check_whole(const struct weft_elf *e, const void *image, size_t len, 
     if (eh.e_shoff != 0 && eh.e_shoff < head_len) {
         return weft_fail(err, WEFT_E_UNSUPPORTED, "its section headers are in an odd place");
     }
+    if (eh.e_shoff != 0 && eh.e_shentsize != sizeof(Elf64_Shdr)) {
+        return weft_fail(err, WEFT_E_UNSUPPORTED, "its section headers have an odd size");
+    }
     if (eh.e_shoff > len || sections_len > len - eh.e_shoff) {
         return weft_fail(err, WEFT_E_UNSUPPORTED, "its end is missing");
     }

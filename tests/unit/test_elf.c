@@ -409,6 +409,12 @@ static void test_insert_refuses(void **state)
         assert_int_equal(weft_elf_insert(m.bytes, m.len, EM_X86_64, 64, 0, &in, &err), -1);
         assert_err(&err, WEFT_E_UNSUPPORTED, 0, cases[i].why);
     }
+    /* who reads it takes them to be of the usual size, and to begin before the file's old end */
+    program(&m, ET_DYN, &note, 1);
+    put(&m, 40, 8, 8192 - 63);
+    put(&m, 58, 2, 0);
+    assert_int_equal(weft_elf_insert(m.bytes, m.len, EM_X86_64, 64, 0, &in, &err), -1);
+    assert_err(&err, WEFT_E_UNSUPPORTED, 0, "its section headers have an odd size");
     program(&m, ET_DYN, &note, 1);
     assert_int_equal(weft_elf_insert(m.bytes, m.len, EM_X86_64, 0, 0, &in, &err), -1);
     assert_err(&err, WEFT_E_UNSUPPORTED, 0, "a segment of 0 bytes");
