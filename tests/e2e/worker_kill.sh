@@ -70,9 +70,9 @@ for who in $(whos); do
         as "$who" "$WEFT" worker stop linux_arm64 >/dev/null
     done
 
-    note "kill -9 of whoever starts a worker, at 12 moments"
+    note "kill -9 of whoever starts a worker, at 12 moments" # one that has it by then runs sleep, which stays
     for ms in 1 3 5 8 12 20 30 50 80 120 160 250; do
-        (exec_as "$who" "$HOLD" -i 0 group sleep 60) >out 2>&1 &
+        (exec_as "$who" "$HOLD" -i 0 group sleep 2) >out 2>&1 &
         client=$!
         sleep "$(printf '0.%03d' "$ms")"
         kill -KILL "$client" 2>/dev/null || true
