@@ -600,11 +600,11 @@ static void set_limits(CURL *c, const struct weft_http_request *q)
 
 static struct curl_slist *headers_of(const struct weft_http_request *q, const char *authorization)
 {
+    /* left to itself, newer libcurl asks only before a megabyte */
+    bool asks = body_bytes(q) > (q->from_file ? 0 : UNASKED_BYTES);
     struct curl_slist *list = NULL;
 
-    if (!q->from_file && body_bytes(q) <= UNASKED_BYTES) {
-        list = curl_slist_append(list, "Expect:");
-    }
+    list = curl_slist_append(list, asks ? "Expect: 100-continue" : "Expect:");
     for (size_t i = 0; q->headers && i < q->headers->n; i++) {
         list = curl_slist_append(list, q->headers->v[i]);
     }
